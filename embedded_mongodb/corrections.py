@@ -6,9 +6,17 @@ imports it; it talks to the application only over the wire.
 
 from collections.abc import Callable, Iterable
 
-from embedded_mongodb import durability
+from embedded_mongodb import conflicts, durability, lifetimes, pipelines
 
 CORRECTIONS: dict[str, Callable[[], None]] = {
+    "nested-add-fields": pipelines.correct_nested_add_fields,
+    "nested-project": pipelines.correct_nested_project,
+    "waiting-for-conflicts": conflicts.correct_waiting_for_conflicts,
+    "reaping": lifetimes.correct_reaping,
+    "dropped-connections": lifetimes.correct_dropped_connections,
+    "retryable-records": lifetimes.correct_retryable_records,
+    "ttl-deletion": conflicts.correct_ttl_deletion,
+    "forgotten-commits": lifetimes.correct_forgotten_commits,
     "log-at-commit": durability.correct_log_at_commit,
 }
 
