@@ -42,10 +42,19 @@
     });
   });
 
+  // A page with a login on it is not left behind in the browser's back-and-forward cache.
+  window.addEventListener("pagehide", function () {
+    var box = document.querySelector(".credentials");
+    if (box) box.textContent = "";
+  });
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted && document.querySelector(".credentials:empty")) window.location.reload();
+  });
+
   var copied = function (button) {
     var label = button.dataset.label || button.textContent;
     button.dataset.label = label;
-    button.textContent = button.dataset.done || "Copied";
+    button.textContent = button.dataset.done || label;
     live(button.textContent);
     setTimeout(function () { button.textContent = label; }, 2000);
   };
@@ -65,20 +74,16 @@
       select();
       return;
     }
-    navigator.clipboard.writeText(source.textContent).then(function () { copied(button); }, select);
+    navigator.clipboard.writeText(source.innerText.trim()).then(function () { copied(button); }, select);
   };
 
   document.addEventListener("click", function (event) {
     var button = event.target.closest("[data-copy], [data-hide]");
     if (button && button.dataset.copy) copy(button);
+    // The link leads to the page without the login; the words are gone before it answers.
     if (button && button.dataset.hide) {
       var box = document.getElementById(button.dataset.hide);
-      if (!box) return;
-      // Emptied, not merely hidden: the words are gone from the page.
-      box.textContent = button.dataset.hidden || "";
-      live(box.textContent);
-      box.setAttribute("tabindex", "-1");
-      box.focus();
+      if (box) box.querySelectorAll("code").forEach(function (word) { word.textContent = "••••••"; });
     }
     // An open menu closes when something else is pressed.
     document.querySelectorAll("details.menu[open]").forEach(function (menu) {
@@ -141,7 +146,7 @@
         box.setAttribute("role", "alert");
         event.detail.elt.after(box);
       }
-      box.textContent = "That did not reach us. Check your connection and try again.";
+      box.textContent = document.body.dataset.unreached;
     });
   });
 })();
