@@ -1,0 +1,34 @@
+"""App configurations: our own, and those of contrib apps whose ids must be ObjectIds."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.apps import AuthConfig as ContribAuthConfig
+from django.contrib.contenttypes.apps import ContentTypesConfig as ContribContentTypesConfig
+
+OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
+
+
+class OttsonlyConfig(AppConfig):
+    """The ground floor: money, transactions, encryption, limits, audit events."""
+
+    name = "ottsonly"
+    default_auto_field = OBJECT_ID
+
+
+class ConsoleConfig(AdminConfig):
+    """Django Admin with our site, which asks for the second factor."""
+
+    default_site = "ottsonly.admin_site.ConsoleSite"
+    default_auto_field = OBJECT_ID
+
+
+class AuthConfig(ContribAuthConfig):
+    """Permissions with ObjectId keys."""
+
+    default_auto_field = OBJECT_ID
+
+
+class ContentTypesConfig(ContribContentTypesConfig):
+    """Content types with ObjectId keys."""
+
+    default_auto_field = OBJECT_ID

@@ -1,0 +1,56 @@
+"""Documents of the ground floor: audit events and counters of limits."""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class AuditEvent(models.Model):
+    """Who did what to which document, and how it looked before and after (never a secret)."""
+
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=60, blank=True)
+    object_id = models.CharField(max_length=40, blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "audit_events"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["-created_at"], name="audit_recent"),
+            models.Index(fields=["object_type", "object_id", "-created_at"], name="audit_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new event; an existing one is never changed."""
+        if not self._state.adding:
+            raise TypeError("audit events are append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("audit events are append-only")
+
+
+class Counter(models.Model):
+    """How often something was asked for in one window of time; used by ottsonly.limits."""
+
+    key = models.CharField(primary_key=True, max_length=200)
+    count = models.IntegerField(default=0)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "counters"
+        indexes = [models.Index(fields=["expires_at"], name="counter_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.key.split(':')[0]} counter"

@@ -1,0 +1,111 @@
+"""The one way to run a transaction.
+
+The backend's own `atomic` neither retries nor cleans up after a failed commit: its session stays
+open, so the next block would run in no transaction at all. `in_transaction` always ends the
+session, drops the hooks of the failed try and retries what MongoDB labels as transient
+(https://www.mongodb.com/docs/manual/core/transactions-in-applications/).
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, connection
+from pymongo.errors import PyMongoError
+
+T = TypeVar("T")
+
+FIRST_PAUSE_SECONDS = 0.005
+LONGEST_PAUSE_SECONDS = 0.25
+COMMIT_TRIES = 3
+
+
+def in_transaction(work: Callable[[], T], *, attempts: int = 12) -> T:
+    """Run `work` in one transaction and return what it returns.
+
+    Args:
+        work: called with no argument, possibly several times; it must do nothing but read and
+            write the database.
+        attempts: how often a try that met a write conflict is made at most.
+
+    Inside a running transaction `work` simply joins it, and the outermost call retries.
+
+    Raises:
+        IntegrityError: a unique index refused; the transaction is aborted by then, so callers
+            catch it outside and return the earlier result.
+        DatabaseError: the conflict outlasted every try.
+    """
+    if connection.in_atomic_block_mongo:
+        return work()
+    for attempt in range(1, attempts + 1):
+        try:
+            return _run_once(work)
+        except (DatabaseError, PyMongoError) as error:
+            if attempt == attempts or not _has_label(error, "TransientTransactionError"):
+                raise
+        _pause(attempt)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _run_once(work: Callable[[], T]) -> T:
+    connection.ensure_connection()
+    connection.start_transaction_mongo()
+    connection.in_atomic_block_mongo = True
+    try:
+        result = work()
+        _commit(connection.session)
+    except BaseException:
+        _abandon()
+        raise
+    connection.in_atomic_block_mongo = False
+    connection._end_session()
+    connection.run_and_clear_commit_hooks()
+    return result
+
+
+def _commit(session: Any) -> None:
+    """Commit; a commit whose outcome is unknown is itself repeated, never the work."""
+    for attempt in range(1, COMMIT_TRIES + 1):
+        try:
+            session.commit_transaction()
+            return
+        except PyMongoError as error:
+            if attempt == COMMIT_TRIES or not error.has_error_label(
+                "UnknownTransactionCommitResult"
+            ):
+                raise
+        _pause(attempt)
+
+
+def _abandon() -> None:
+    """Leave the connection as if the failed try had never been."""
+    session = connection.session
+    connection.in_atomic_block_mongo = False
+    connection.nested_atomics = 0
+    connection.run_on_commit = []
+    if session is None:
+        return
+    try:
+        if session.in_transaction:
+            session.abort_transaction()
+    except PyMongoError:
+        # The server aborts by itself when the session ends; the first error matters more.
+        pass
+    finally:
+        connection._end_session()
+
+
+def _has_label(error: BaseException, label: str) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PyMongoError) and cause.has_error_label(label):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _pause(attempt: int) -> None:
+    """Back off exponentially with full jitter, so that losers do not meet again."""
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)

@@ -1,0 +1,226 @@
+"""Settings: one module, everything from the environment; README lists every variable.
+
+No secret has a default outside DEBUG, so a production start without one fails with a sentence
+that names the variable.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+for _old, _new in (("MONGODB_URL", "MONGODB_URI"), ("DATABASE_NAME", "MONGODB_NAME")):
+    if _old in os.environ:
+        raise ImproperlyConfigured(
+            f"{_old} is a variable of the old system and is not read here: "
+            f"set {_new} instead and remove {_old}."
+        )
+
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def _secret(name: str) -> str:
+    """Return a secret from the environment; outside DEBUG there is no default."""
+    value = env.str(name, default="")
+    if value:
+        return value
+    if DEBUG:
+        return {
+            "SECRET_KEY": "development-only-secret-key-of-no-value-0000000000000000000000",
+            "HASH_KEY": "development-only-hash-key-of-no-value",
+            "CREDENTIAL_KEYS": "ZGV2ZWxvcG1lbnQtb25seS1rZXktb2Ytbm8tdmFsdWU=",
+        }[name]
+    raise ImproperlyConfigured(f"{name} is not set: it is required unless DEBUG=true.")
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+# Key of every keyed hash (one-time codes, backup codes, doubles of stored accounts).
+HASH_KEY = _secret("HASH_KEY")
+# Fernet keys for stored credentials, newest first, comma separated; apart from SECRET_KEY so that
+# one can be changed without the other.
+CREDENTIAL_KEYS = [key.strip() for key in _secret("CREDENTIAL_KEYS").split(",") if key.strip()]
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How many proxies of ours stand before the web server: that many X-Forwarded-For entries from the
+# right are believed, none by default.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+INSTALLED_APPS = [
+    "ottsonly.apps.OttsonlyConfig",
+    "ottsonly.apps.ConsoleConfig",
+    "ottsonly.apps.AuthConfig",
+    "ottsonly.apps.ContentTypesConfig",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "accounts.apps.AccountsConfig",
+    "catalog.apps.CatalogConfig",
+    "wallet.apps.WalletConfig",
+    "subscriptions.apps.SubscriptionsConfig",
+    "orders.apps.OrdersConfig",
+    "notifications.apps.NotificationsConfig",
+    "telegram_alerts.apps.TelegramAlertsConfig",
+]
+MIGRATION_MODULES = {
+    "admin": "ottsonly.contrib_migrations.admin",
+    "auth": "ottsonly.contrib_migrations.auth",
+    "contenttypes": "ottsonly.contrib_migrations.contenttypes",
+}
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "ottsonly.urls"
+WSGI_APPLICATION = "ottsonly.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "notifications.context_processors.header",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django_mongodb_backend",
+        "HOST": env.str("MONGODB_URI", default="mongodb://127.0.0.1:27017/?directConnection=true")
+        if DEBUG
+        else env.str("MONGODB_URI"),
+        "NAME": env.str("MONGODB_NAME", default="ottsonly"),
+        "OPTIONS": {
+            "serverSelectionTimeoutMS": 5000,
+            "w": "majority",
+            "readConcernLevel": "majority",
+            "uuidRepresentation": "standard",
+        },
+    }
+}
+DATABASE_ROUTERS = ["django_mongodb_backend.routers.MongoRouter"]
+DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.PhoneBackend"]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "catalog:plans"
+SESSION_ENGINE = "accounts.sessions"
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=30 * 86400)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.fallback.FallbackStorage"
+PHONE_REGION = env.str("PHONE_REGION", default="IN")
+OTP_RESEND_SECONDS = env.int("OTP_RESEND_SECONDS", default=30)
+OTP_LIFETIME_SECONDS = env.int("OTP_LIFETIME_SECONDS", default=600)
+OTP_MAX_ATTEMPTS = env.int("OTP_MAX_ATTEMPTS", default=5)
+OTP_PER_PHONE_PER_HOUR = env.int("OTP_PER_PHONE_PER_HOUR", default=6)
+OTP_PER_IP_PER_HOUR = env.int("OTP_PER_IP_PER_HOUR", default=30)
+DEMO_LOGIN_CODE = env.str("DEMO_LOGIN_CODE", default="")
+SMS_BACKEND = env.str(
+    "SMS_BACKEND", default="accounts.sms.ConsoleSms" if DEBUG else "accounts.sms.Msg91Sms"
+)
+SMS_TIMEOUT_SECONDS = env.float("SMS_TIMEOUT_SECONDS", default=5.0)
+MSG91_BASE_URL = env.str("MSG91_BASE_URL", default="https://control.msg91.com")
+MSG91_AUTH_KEY = env.str("MSG91_AUTH_KEY", default="")
+MSG91_TEMPLATE_ID = env.str("MSG91_TEMPLATE_ID", default="")
+MSG91_SENDER = env.str("MSG91_SENDER", default="")
+MSG91_DLT_TEMPLATE_ID = env.str("MSG91_DLT_TEMPLATE_ID", default="")
+
+TOPUP_MIN_PAISE = env.int("TOPUP_MIN_PAISE", default=100_00)
+TOPUP_MAX_PAISE = env.int("TOPUP_MAX_PAISE", default=20_000_00)
+TOPUP_QUICK_PAISE = env.list("TOPUP_QUICK_PAISE", cast=int, default=[200_00, 500_00, 1000_00])
+RAZORPAY_KEY_ID = env.str("RAZORPAY_KEY_ID", default="")
+RAZORPAY_KEY_SECRET = env.str("RAZORPAY_KEY_SECRET", default="")
+RAZORPAY_WEBHOOK_SECRET = env.str("RAZORPAY_WEBHOOK_SECRET", default="")
+RAZORPAY_BASE_URL = env.str("RAZORPAY_BASE_URL", default="https://api.razorpay.com")
+RAZORPAY_CHECKOUT_JS_URL = env.str(
+    "RAZORPAY_CHECKOUT_JS_URL", default="https://checkout.razorpay.com/v1/checkout.js"
+)
+RAZORPAY_CONNECT_TIMEOUT = env.float("RAZORPAY_CONNECT_TIMEOUT", default=3.0)
+RAZORPAY_READ_TIMEOUT = env.float("RAZORPAY_READ_TIMEOUT", default=8.0)
+QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
+
+TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
+TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org/bot")
+
+SHOP_NAME = "OTTSONLY"
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
+SUPPORT_WHATSAPP_URL = env.str("SUPPORT_WHATSAPP_URL", default="")
+SUPPORT_TELEGRAM_URL = env.str("SUPPORT_TELEGRAM_URL", default="")
+
+LANGUAGE_CODE = "en-in"
+TIME_ZONE = "Asia/Kolkata"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+_HTTPS = urlsplit(SITE_URL).scheme == "https" or not DEBUG
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_HTTPS)
+SESSION_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_SECURE = _HTTPS
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if _HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # The HTTP client of the Telegram library logs addresses, and its address holds the bot token.
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+}
