@@ -78,9 +78,9 @@ def correct_ttl_deletion() -> None:
     """Expired documents are deleted as by deleteMany: whole, and by what they hold now.
 
     MongoDB's TTL monitor runs ordinary deletes. This server's sweep takes neither the
-    collection's lock nor a transaction: a document that was prolonged while the sweep ran is
-    deleted all the same, and one that an open transaction has written loses its index entries
-    and stays, so that it is found by no index any more.
+    collection's lock nor a transaction: a document that was prolonged after the sweep had read
+    it is deleted all the same, its new index entries stay behind, and a kill in between leaves
+    a document that no index finds. One document in an open transaction ends the whole sweep.
     """
 
     def prune_ttl(

@@ -28,7 +28,7 @@ def apply(*, without: Iterable[str] = (), throwaway: bool = False) -> None:
     """
     unknown = set(without) - CORRECTIONS.keys()
     if unknown:
-        raise ValueError(f"no such correction: {', '.join(sorted(unknown))}")
+        raise ValueError(f"There is no correction of the name {', '.join(sorted(unknown))}.")
     for name, correct in CORRECTIONS.items():
         if name not in without:
             correct()

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -58,7 +59,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="an open transaction that is idle for longer is aborted",
+        help="an open transaction is aborted so long after its start",
+    )
+    parser.add_argument(
+        "--ttl-sweep",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="pause between two sweeps that delete what a TTL index says is expired",
     )
     # For the tests of the corrections only: each shows that it would see its defect.
     parser.add_argument("--without", action="append", default=[], help=argparse.SUPPRESS)
@@ -164,6 +172,7 @@ def open_server(options: argparse.Namespace, folder: Path) -> Any:
             enable_test_commands=False,
             # A pool keeps idle connections open: the server must not be the one that drops them.
             client_idle_timeout_s=24 * 3600.0,
+            ttl_sweep_seconds=options.ttl_sweep,
             durable=not options.throwaway,
             transaction_lifetime_seconds=options.transaction_lifetime,
         )
@@ -222,7 +231,10 @@ def serve(options: argparse.Namespace, stopping: threading.Event) -> None:
     with data_folder(options) as folder:
         from embedded_mongodb import corrections
 
-        corrections.apply(without=options.without, throwaway=options.throwaway)
+        try:
+            corrections.apply(without=options.without, throwaway=options.throwaway)
+        except ValueError as error:
+            raise LauncherError(str(error)) from error
         server = open_server(options, folder)
         try:
             uri = connection_uri(server)
@@ -231,7 +243,16 @@ def serve(options: argparse.Namespace, stopping: threading.Event) -> None:
             print(uri, flush=True)
             stopping.wait()
         finally:
-            server.stop()
+            stop_server(server)
+
+
+def stop_server(server: Any) -> None:
+    """Stop at once: on Linux its closing of the port alone would not wake the accepting thread,
+    for which it then waits two seconds."""
+    with contextlib.suppress(OSError):
+        server._stop_event.set()
+        server._socket.shutdown(socket.SHUT_RDWR)
+    server.stop()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

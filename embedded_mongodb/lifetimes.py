@@ -204,5 +204,5 @@ def committed_transactions(storage: Any) -> list[tuple[dict[str, Any], int]]:
         entry = commands.bson.decode(bytes(cursor.get_value()))
         if "lsid" in entry and "txnNumber" in entry:
             found.append((entry["lsid"], int(entry["txnNumber"])))
-    storage._reset_thread_session()
+    storage.release_thread_snapshot()
     return found
