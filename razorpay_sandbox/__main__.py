@@ -42,19 +42,22 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def _end_with_parent(stop: threading.Event) -> None:
     """Set `stop` when the process that started this one is gone."""
     parent = os.getppid()
+
+    def look() -> None:
+        if os.getppid() != parent:
+            stop.set()
+
     if sys.platform == "linux":
         # The kernel also sends this signal when only the parent's starting thread ends, hence
         # the second look.
-        signal.signal(signal.SIGUSR1, lambda *_: os.getppid() != parent and stop.set())
+        signal.signal(signal.SIGUSR1, lambda *_: look())
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1) == 0:
-            if os.getppid() != parent:
-                stop.set()
+            look()
             return
 
     def watch() -> None:
         while not stop.wait(_PARENT_WATCH_SECONDS):
-            if os.getppid() != parent:
-                stop.set()
+            look()
 
     threading.Thread(target=watch, daemon=True).start()
 

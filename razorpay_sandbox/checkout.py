@@ -80,7 +80,7 @@ def checkout_page(sandbox: Sandbox, query: dict[str, str]) -> tuple[int, str, di
     origin = query.get("origin", "")
     name = query.get("name") or "The shop"
     amount = rupees(order["amount"]) if order else ""
-    settings = {
+    settings: dict[str, Any] = {
         "order_id": order["id"] if order else "",
         "key_id": query.get("key_id", ""),
         "contact": query.get("contact", ""),

@@ -61,7 +61,10 @@ def _configure(sandbox: Sandbox, data: dict[str, Any]) -> dict[str, Any]:
     if "webhook_url" in data:
         sandbox.webhooks.url = str(data["webhook_url"] or "")
     if "webhook_retry_seconds" in data:
-        sandbox.webhooks.retry_seconds = float(data["webhook_retry_seconds"])
+        seconds = data["webhook_retry_seconds"]
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+            raise ApiError("webhook_retry_seconds must be a number of at least 0.")
+        sandbox.webhooks.retry_seconds = float(seconds)
     if "allow_paid_again" in data:
         sandbox.allow_paid_again = data["allow_paid_again"] is True
     return {

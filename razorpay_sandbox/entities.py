@@ -104,17 +104,17 @@ class Store:
                 f"receipt: the length must be no more than {RECEIPT_LENGTH}.", field="receipt"
             )
         notes = checked_notes(data.get("notes"))
-        unique = data.get("unique_receipt") is True and receipt
+        claimed = receipt if data.get("unique_receipt") is True else None
         with self._changing():
-            if unique and receipt in self._receipts:
-                earlier = self.orders[self._receipts[receipt]]
+            if claimed and claimed in self._receipts:
+                earlier = self.orders[self._receipts[claimed]]
                 if (earlier["amount"], earlier["currency"]) != (amount, currency):
                     raise ApiError("Order receipt should be unique.", field="receipt")
                 return Change(copy.deepcopy(earlier))
             order = new_order(amount, receipt=receipt, notes=notes)
             self.orders[order["id"]] = order
-            if unique:
-                self._receipts[receipt] = order["id"]
+            if claimed:
+                self._receipts[claimed] = order["id"]
             return Change(copy.deepcopy(order))
 
     def order(self, order_id: str) -> Entity:

@@ -7,6 +7,7 @@ import binascii
 import hmac
 import json
 import socket
+import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,7 +42,9 @@ class SandboxHTTPServer(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Be silent about clients that hang up, as tests and browsers do all the time."""
+        """Say what went wrong, unless the client hung up, as tests and browsers do at will."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

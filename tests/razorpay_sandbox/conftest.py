@@ -17,6 +17,10 @@ if str(PROJECT_ROOT) not in sys.path:
 from razorpay_sandbox.process import SandboxServer  # noqa: E402
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: drives a real browser")
+
+
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[SandboxServer]:
     with SandboxServer() as server:

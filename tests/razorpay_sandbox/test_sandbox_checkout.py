@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import razorpay
 import requests
-from playwright.sync_api import Browser, Frame, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
 
 from razorpay_sandbox.checkout import rupees, text_colour
 from razorpay_sandbox.process import SandboxServer
@@ -121,16 +121,16 @@ def test_wrong_key_or_order_cannot_be_paid(sandbox: SandboxServer, new_order: Ne
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield chromium
+        yield chromium.new_context()
         chromium.close()
 
 
 @pytest.fixture
 def shop(
-    browser: Browser, sandbox: SandboxServer, new_order: NewOrder
+    browser: BrowserContext, sandbox: SandboxServer, new_order: NewOrder
 ) -> Iterator[tuple[Page, str]]:
     """A page of a shop on another port, with a strict content policy, and its order's id."""
     order_id = new_order(12_345_600)["id"]
@@ -166,15 +166,15 @@ def shop(
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        context = browser.new_context(viewport={"width": 390, "height": 844})
-        page = context.new_page()
+        page = browser.new_page()
+        page.set_viewport_size({"width": 390, "height": 844})
         page.set_default_timeout(5_000)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
         yield page, order_id
         assert errors == []
-        context.close()
+        page.close()
         server.shutdown()
         thread.join()
 
@@ -278,8 +278,7 @@ def test_checkout_ignores_messages_of_other_windows(shop: tuple[Page, str]) -> N
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_checkout_fits_the_screen_and_keeps_the_focus(
     shop: tuple[Page, str], width: int, scheme: Any
 ) -> None:

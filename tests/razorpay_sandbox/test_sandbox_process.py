@@ -35,7 +35,7 @@ def run(*arguments: str, debug: str | None = "true") -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("debug", [None, "", "false", "0"])
+@pytest.mark.parametrize("debug", [None, "false"])
 def test_refuses_to_start_without_debug(debug: str | None) -> None:
     ended = run("--port", "0", *KEYS, debug=debug)
     assert ended.returncode == 1
