@@ -4,6 +4,9 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.apps import AuthConfig as ContribAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as ContribContentTypesConfig
+from django.urls import register_converter
+
+from ottsonly.converters import ObjectIdConverter
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
@@ -13,6 +16,9 @@ class OttsonlyConfig(AppConfig):
 
     name = "ottsonly"
     default_auto_field = OBJECT_ID
+
+    def ready(self) -> None:
+        register_converter(ObjectIdConverter, "objectid")
 
 
 class ConsoleConfig(AdminConfig):

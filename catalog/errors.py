@@ -1,0 +1,11 @@
+"""Refusals of the catalogue."""
+
+from ottsonly.errors import ShopError
+
+
+class SoldOut(ShopError):
+    """The last unit went to somebody else, or the plan is not sold (any more)."""
+
+
+class StockRefused(ShopError):
+    """A restock that cannot be carried out, such as one below zero."""

@@ -1,0 +1,226 @@
+"""Stored credentials (the pool) and subscriptions."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django_mongodb_backend.managers import MongoManager
+from django_mongodb_backend.queryset import MongoQuerySet
+
+from catalog.models import Delivery, Hue, Mark, Plan
+from ottsonly.encryption import EncryptedManager, EncryptedTextField, keyed_hash
+
+ENDING_DAYS = 3
+
+
+class Credential(models.Model):
+    """An account of a platform that has seats for customers; its secrets are encrypted."""
+
+    class State(models.TextChoices):
+        """What the account can be used for."""
+
+        AVAILABLE = "available", _("Available")
+        FULL = "full", _("Full")
+        RETIRED = "retired", _("Retired")
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="credentials")
+    login = EncryptedTextField()
+    password = EncryptedTextField()
+    pin = EncryptedTextField(blank=True, default="")
+    profile = models.CharField(max_length=60, blank=True)
+    notes = models.CharField(max_length=200, blank=True)
+    seats = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
+    seats_used = models.PositiveIntegerField(default=0, editable=False)
+    rotation_due = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.AVAILABLE)
+    # Keyed hash of platform and login: finds doubles although the login is encrypted.
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = EncryptedManager()
+
+    class Meta:
+        db_table = "credentials"
+        indexes = [
+            models.Index(fields=["plan", "state", "rotation_due", "created_at"], name="cred_free")
+        ]
+
+    def __str__(self) -> str:
+        return f"account {self.fingerprint[:8]}"
+
+    @staticmethod
+    def fingerprint_of(*, platform_id: Any, login: str) -> str:
+        """Return the keyed hash under which an account is unique."""
+        return keyed_hash("credential", f"{platform_id}\x00{login.strip().casefold()}")
+
+
+class SubscriptionQuerySet(MongoQuerySet):
+    """Reads of subscriptions."""
+
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user_id=user.pk)
+
+
+class Subscription(models.Model):
+    """The customer's right to watch, from payment to its end.
+
+    `paid_days` are all paid, unrefunded days. Until `delivered_at` is set nothing expires; at the
+    first delivery `ends_at` becomes `delivered_at + paid_days`.
+    """
+
+    class State(models.TextChoices):
+        """The stored state; whether it still runs is asked of `ends_at` and the clock."""
+
+        ACTIVE = "active", _("Active")
+        EXPIRED = "expired", _("Ended")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    TRANSITIONS = {
+        State.ACTIVE: {State.EXPIRED, State.CANCELLED},
+        State.EXPIRED: {State.ACTIVE},
+        State.CANCELLED: set(),
+    }
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions"
+    )
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="subscriptions")
+    platform_name = models.CharField(max_length=60)
+    plan_name = models.CharField(max_length=80)
+    hue = models.CharField(max_length=10, choices=Hue)
+    mark = models.CharField(max_length=10, choices=Mark)
+    delivery = models.CharField(max_length=20, choices=Delivery)
+    paid_days = models.PositiveIntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    credential = models.ForeignKey(
+        Credential, null=True, blank=True, on_delete=models.PROTECT, related_name="subscriptions"
+    )
+    # True while a seat of `credential` is counted for this subscription.
+    holds_seat = models.BooleanField(default=False)
+    customer_email = models.EmailField(blank=True)
+    invited_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MongoManager.from_queryset(SubscriptionQuerySet)()
+
+    class Meta:
+        db_table = "subscriptions"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="sub_user_recent"),
+            models.Index(fields=["credential", "holds_seat"], name="sub_seats"),
+            models.Index(fields=["plan", "state", "delivered_at", "created_at"], name="sub_wait"),
+            models.Index(
+                fields=["state", "ends_at"], name="sub_ending", condition=Q(state="active")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform_name} {self.plan_name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("subscriptions:detail", args=[self.pk])
+
+    def is_running(self, now: datetime | None = None) -> bool:
+        """Say whether it can be used at `now`, by its dates and not by the worker's state."""
+        now = now or timezone.now()
+        return self.state == self.State.ACTIVE and (
+            self.delivered_at is None or self.ends_at > now
+        )
+
+    @property
+    def can_reveal(self) -> bool:
+        return (
+            self.delivered_at is not None and self.credential_id is not None and self.is_running()
+        )
+
+    @property
+    def days_left(self) -> int:
+        """Days left, a started day counted whole; all paid days while undelivered."""
+        if self.delivered_at is None:
+            return self.paid_days
+        seconds = (self.ends_at - timezone.now()).total_seconds()
+        return max(0, math.ceil(seconds / 86400))
+
+    @property
+    def days_total(self) -> int:
+        if self.delivered_at is None:
+            return self.paid_days
+        return max(1, round((self.ends_at - self.delivered_at) / timedelta(days=1)))
+
+    @property
+    def days_used(self) -> int:
+        return max(0, self.days_total - self.days_left)
+
+    @property
+    def status(self) -> str:
+        """waiting, active, ending, expired or cancelled: what the customer is told."""
+        if self.state == self.State.CANCELLED:
+            return "cancelled"
+        if not self.is_running():
+            return "expired"
+        if self.delivered_at is None:
+            return "waiting"
+        return "ending" if self.days_left <= ENDING_DAYS else "active"
+
+    @property
+    def status_text(self) -> str:
+        texts = {
+            "cancelled": _t("Cancelled"),
+            "expired": _t("Ended"),
+            "active": _t("Active"),
+        }
+        if self.status == "waiting":
+            if self.delivery == Delivery.CUSTOMER_EMAIL:
+                return _t("Invitation on its way")
+            return _t("Preparing your login")
+        if self.status == "ending":
+            left = self.days_left
+            return ngettext("Ends in %d day", "Ends in %d days", left) % left
+        return texts[self.status]
+
+    @property
+    def waiting_note(self) -> str:
+        if self.delivery == Delivery.CUSTOMER_EMAIL:
+            return _t(
+                "We are inviting %(email)s. Your days are counted from the invitation, "
+                "so waiting costs you none."
+            ) % {"email": self.customer_email}
+        return _t(
+            "Your login is being prepared and you are told when it is here. Your days are counted "
+            "from that moment, so waiting costs you none."
+        )
+
+
+class Reveal(models.Model):
+    """Somebody looked at stored credentials."""
+
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="reveals")
+    subscription = models.ForeignKey(
+        Subscription, null=True, on_delete=models.PROTECT, related_name="reveals"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reveals"
+    )
+    ip = models.CharField(max_length=45, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "credential_reveals"
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["user", "-created_at"], name="reveal_user_recent")]
+
+    def __str__(self) -> str:
+        return f"reveal of account at {self.created_at:%Y-%m-%d %H:%M}"
