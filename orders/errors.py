@@ -1,0 +1,23 @@
+"""Refusals of buying, delivering and refunding."""
+
+from ottsonly.errors import ShopError
+
+
+class OrderRefused(ShopError):
+    """The order cannot be placed as asked."""
+
+
+class PriceChanged(OrderRefused):
+    """The plan is not sold at the quoted price any more; the customer confirms again."""
+
+
+class KeyReused(OrderRefused):
+    """The same purchase key came with another purchase."""
+
+
+class DeliveryRefused(ShopError):
+    """The order cannot be delivered now."""
+
+
+class RefundRefused(ShopError):
+    """The refund would exceed what was paid, or the order is refunded already."""

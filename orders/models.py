@@ -1,0 +1,167 @@
+"""Orders and refunds: where stock, wallet and subscription meet."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from django_mongodb_backend.managers import MongoManager
+from django_mongodb_backend.queryset import MongoQuerySet
+
+from catalog.models import Delivery, Hue, Mark, Plan, duration_text
+from subscriptions.models import Subscription
+
+# Crockford's base 32: no letter that is read as a digit.
+NUMBER_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_order_number() -> str:
+    """Return a short order number of 40 random bits, such as "7K3M-9QXW"."""
+    letters = "".join(secrets.choice(NUMBER_ALPHABET) for _unused in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+@dataclass
+class Step:
+    """One step of an order's progress, as the page draws it."""
+
+    label: str
+    done: bool
+    current: bool
+    at: datetime | None = None
+
+
+class OrderQuerySet(MongoQuerySet):
+    """Reads of orders."""
+
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user_id=user.pk)
+
+    def waiting(self) -> Self:
+        """Paid and not delivered."""
+        return self.filter(state=Order.State.PAID)
+
+
+class Order(models.Model):
+    """One purchase, with a copy of what was bought as it was then."""
+
+    class State(models.TextChoices):
+        """paid -> completed (delivered) -> refunded; paid -> refunded."""
+
+        PAID = "paid", _("Paid")
+        COMPLETED = "completed", _("Delivered")
+        REFUNDED = "refunded", _("Refunded")
+
+    TRANSITIONS = {
+        State.PAID: {State.COMPLETED, State.REFUNDED},
+        State.COMPLETED: {State.REFUNDED},
+        State.REFUNDED: set(),
+    }
+
+    number = models.CharField(max_length=12, unique=True, default=new_order_number)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders"
+    )
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="orders")
+    platform_name = models.CharField(max_length=60)
+    plan_name = models.CharField(max_length=80)
+    hue = models.CharField(max_length=10, choices=Hue)
+    mark = models.CharField(max_length=10, choices=Mark)
+    price_paise = models.PositiveIntegerField()
+    duration_days = models.PositiveIntegerField()
+    delivery = models.CharField(max_length=20, choices=Delivery)
+    customer_email = models.EmailField(blank=True)
+    period_start = models.DateTimeField(null=True, blank=True)
+    period_end = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.PAID)
+    refunded_paise = models.PositiveIntegerField(default=0)
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="orders"
+    )
+    key = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MongoManager.from_queryset(OrderQuerySet)()
+
+    class Meta:
+        db_table = "orders"
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="order_key_per_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="order_user_recent"),
+            models.Index(fields=["state", "created_at"], name="order_state_age"),
+            models.Index(fields=["plan", "state", "created_at"], name="order_plan_wait"),
+            models.Index(fields=["-created_at"], name="order_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def get_absolute_url(self) -> str:
+        return reverse("orders:detail", args=[self.number])
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == self.State.PAID
+
+    @property
+    def state_text(self) -> str:
+        if self.is_waiting:
+            return _t("Being prepared")
+        return str(self.State(self.state).label)
+
+    @property
+    def duration_text(self) -> str:
+        return duration_text(self.duration_days)
+
+    @property
+    def subscription_url(self) -> str:
+        return reverse("subscriptions:detail", args=[self.subscription_id])
+
+    @property
+    def refundable_paise(self) -> int:
+        return self.price_paise - self.refunded_paise
+
+    @property
+    def steps(self) -> list[Step]:
+        refunded = self.state == self.State.REFUNDED
+        delivered = self.delivered_at is not None
+        steps = [Step(_t("Paid from your wallet"), True, False, self.created_at)]
+        if delivered or not refunded:
+            label = (
+                _t("Invitation sent")
+                if self.delivery == Delivery.CUSTOMER_EMAIL
+                else _t("Login details ready")
+            )
+            steps.append(Step(label, delivered, not delivered, self.delivered_at))
+        if refunded:
+            steps.append(Step(_t("Refunded to your wallet"), True, False, None))
+        return steps
+
+
+class Refund(models.Model):
+    """Money given back to the wallet for an order; append-only."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds")
+    amount_paise = models.PositiveIntegerField()
+    reason = models.CharField(max_length=200)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    key = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "refunds"
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["order", "-created_at"], name="refund_order")]
+
+    def __str__(self) -> str:
+        return f"refund of {self.amount_paise} paise"
