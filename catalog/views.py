@@ -39,7 +39,9 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     partial = request.headers.get("HX-Request") and not request.headers.get(
         "HX-History-Restore-Request"
     )
-    response = render(request, "catalog/_results.html" if partial else "catalog/plans.html", context)
+    response = render(
+        request, "catalog/_results.html" if partial else "catalog/plans.html", context
+    )
     response["Vary"] = "HX-Request"
     return response
 

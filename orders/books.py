@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from bson import ObjectId
 from django.db.models import Sum
+from wallet.books import check_ledger, check_recharges
+from wallet.models import WalletTransaction
 
 from catalog.books import check_stock
 from catalog.models import StockMovement
@@ -12,8 +14,6 @@ from ottsonly.findings import Finding
 from ottsonly.mongo import in_transaction
 from subscriptions.books import check_seats
 from subscriptions.models import Subscription
-from wallet.books import check_ledger, check_recharges
-from wallet.models import WalletTransaction
 
 
 def check_books() -> Iterator[Finding]:
@@ -59,9 +59,7 @@ def _order_findings(order_id: ObjectId) -> list[Finding]:
         )
     sold = StockMovement.objects.filter(key=f"sale:{order_id}", plan_id=order.plan_id, delta=-1)
     if not sold.exists():
-        findings.append(
-            Finding("a paid order has its stock movement", name, "no sale movement")
-        )
+        findings.append(Finding("a paid order has its stock movement", name, "no sale movement"))
     refunded = (
         Refund.objects.filter(order_id=order_id).aggregate(total=Sum("amount_paise"))["total"] or 0
     )

@@ -81,9 +81,7 @@ class Order(models.Model):
     period_end = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.PAID)
     refunded_paise = models.PositiveIntegerField(default=0)
-    subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="orders"
-    )
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="orders")
     key = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now)
     delivered_at = models.DateTimeField(null=True, blank=True)

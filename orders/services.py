@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from wallet.services import ensure_wallet, post_entry
 
 from catalog.errors import SoldOut
 from catalog.models import Delivery, Plan
@@ -21,7 +22,6 @@ from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
 from subscriptions.services import claim_seat, claim_seat_of, release_seat
 from subscriptions.signals import subscription_activated
-from wallet.services import ensure_wallet, post_entry
 
 
 def place_order(*, user: Any, quote: Quote, customer_email: str = "") -> Order:
@@ -130,9 +130,7 @@ def _buy(
     return order
 
 
-def deliver(
-    *, order: Order, actor: Any = None, credential: Credential | None = None
-) -> Order:
+def deliver(*, order: Order, actor: Any = None, credential: Credential | None = None) -> Order:
     """Deliver a paid order: assign a seat, or note that the invitation was sent.
 
     Args:
@@ -171,9 +169,7 @@ def deliver(
     return in_transaction(work)
 
 
-def _mark_delivered(
-    order: Order, subscription: Subscription, seat: Credential | None
-) -> None:
+def _mark_delivered(order: Order, subscription: Subscription, seat: Credential | None) -> None:
     now = timezone.now()
     end = now + timedelta(days=subscription.paid_days)
     moved = Order.objects.filter(pk=order.pk, state=Order.State.PAID).update(

@@ -136,9 +136,7 @@ class Subscription(models.Model):
     def is_running(self, now: datetime | None = None) -> bool:
         """Say whether it can be used at `now`, by its dates and not by the worker's state."""
         now = now or timezone.now()
-        return self.state == self.State.ACTIVE and (
-            self.delivered_at is None or self.ends_at > now
-        )
+        return self.state == self.State.ACTIVE and (self.delivered_at is None or self.ends_at > now)
 
     @property
     def can_reveal(self) -> bool:

@@ -86,9 +86,7 @@ def claim_seat_of(*, credential: Credential) -> None:
         state=Credential.State.AVAILABLE,
         rotation_due=False,
         seats_used=credential.seats_used,
-    ).update(
-        seats_used=used, state=Credential.State.FULL if full else Credential.State.AVAILABLE
-    )
+    ).update(seats_used=used, state=Credential.State.FULL if full else Credential.State.AVAILABLE)
     if claimed != 1:
         raise NoSeat(_("This account has no seat that may be given to somebody new."))
 

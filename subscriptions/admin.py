@@ -1,0 +1,119 @@
+"""Stored accounts and subscriptions in the console."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Plan
+from orders.services import deliver_waiting_orders
+from ottsonly.admin import ReadOnlyAdmin
+from subscriptions.models import Credential, Reveal, Subscription
+from subscriptions.services import add_credential, change_password
+
+
+class CredentialAddForm(forms.ModelForm):
+    """A new account; afterwards its secrets are never shown in the console's forms."""
+
+    class Meta:
+        model = Credential
+        fields = ["plan", "login", "password", "pin", "profile", "notes", "seats"]
+        widgets = {
+            "login": forms.TextInput,
+            "password": forms.TextInput(attrs={"autocomplete": "off"}),
+            "pin": forms.TextInput(attrs={"autocomplete": "off"}),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        plan: Plan | None = cleaned.get("plan")
+        login = cleaned.get("login")
+        if plan and login:
+            fingerprint = Credential.fingerprint_of(platform_id=plan.platform_id, login=login)
+            if Credential.objects.filter(fingerprint=fingerprint).exists():
+                self.add_error("login", _t("An account with this login is already stored."))
+        return cleaned
+
+
+class PasswordForm(forms.ModelForm):
+    """A new password for a stored account; empty leaves the old one."""
+
+    new_password = forms.CharField(
+        required=False, help_text=_("Leave empty to keep the stored one.")
+    )
+
+    class Meta:
+        model = Credential
+        fields: list[str] = []
+
+
+@admin.register(Credential)
+class CredentialAdmin(admin.ModelAdmin):
+    """The pool: counts and states, no secrets."""
+
+    list_display = ("__str__", "plan", "profile", "seats", "seats_used", "state", "rotation_due")
+    list_filter = ("state", "rotation_due", "plan")
+    list_select_related = ("plan",)
+    show_full_result_count = False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        kwargs["form"] = CredentialAddForm if obj is None else PasswordForm
+        kwargs["fields"] = None if obj is not None else CredentialAddForm.Meta.fields
+        return super().get_form(request, obj, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = ["plan", "profile", "notes", "seats", "seats_used", "state", "rotation_due"]
+        if obj is None:
+            return [(None, {"fields": CredentialAddForm.Meta.fields})]
+        if self.has_change_permission(request, obj):
+            shown.append("new_password")
+        return [(None, {"fields": shown})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ()
+        return ("plan", "profile", "notes", "seats", "seats_used", "state", "rotation_due")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        if change:
+            if form.cleaned_data["new_password"]:
+                change_password(
+                    credential=obj,
+                    password=form.cleaned_data["new_password"],
+                    actor=request.user,
+                )
+        else:
+            stored = add_credential(actor=request.user, **form.cleaned_data)
+            obj.pk, obj.fingerprint = stored.pk, stored.fingerprint
+            obj._state.adding = False
+        deliver_waiting_orders()
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        # The history names no field, so that nobody learns from it what was typed.
+        return _t("Added.") if add else _t("Changed.")
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    """Subscriptions as they are; what changes them goes by the services."""
+
+    list_display = ("__str__", "user", "state", "delivery", "starts_at", "delivered_at", "ends_at")
+    list_filter = ("state", "delivery", "platform_name")
+    list_select_related = ("user",)
+    exclude = ("hue", "mark")
+
+
+@admin.register(Reveal)
+class RevealAdmin(ReadOnlyAdmin):
+    """Who looked at which login details."""
+
+    list_display = ("created_at", "user", "credential", "subscription", "ip")
+    list_select_related = ("user", "credential", "subscription")
