@@ -23,6 +23,7 @@ from typing import Any
 SUPPORTED_VERSION = "0.7.0b3"
 REPLICA_SET = "secantus"
 PARENT_POLL_SECONDS = 0.2
+STOP_SECONDS = 10.0
 THROWAWAY_MARKER = "ottsonly-throwaway"
 
 
@@ -243,16 +244,32 @@ def serve(options: argparse.Namespace, stopping: threading.Event) -> None:
             print(uri, flush=True)
             stopping.wait()
         finally:
-            stop_server(server)
+            stop_server(server, folder if options.throwaway else None)
 
 
-def stop_server(server: Any) -> None:
-    """Stop at once: on Linux its closing of the port alone would not wake the accepting thread,
-    for which it then waits two seconds."""
+def stop_server(server: Any, removed_folder: Path | None) -> None:
+    """Stop the server; after STOP_SECONDS end the process whatever it does.
+
+    That is as sound as a kill -9, which the storage survives; a server that outlives its owner
+    would hold the folder and the port.
+    """
+
+    def give_up() -> None:
+        print("The server did not stop in time: the process is ended.", file=sys.stderr)
+        if removed_folder is not None:
+            shutil.rmtree(removed_folder, ignore_errors=True)
+        os._exit(1)
+
+    last_resort = threading.Timer(STOP_SECONDS, give_up)
+    last_resort.daemon = True
+    last_resort.start()
+    # On Linux the server's closing of the port would not wake the thread that accepts, for
+    # which it then waits two seconds; a shutdown does.
     with contextlib.suppress(OSError):
         server._stop_event.set()
         server._socket.shutdown(socket.SHUT_RDWR)
     server.stop()
+    last_resort.cancel()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

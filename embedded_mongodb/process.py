@@ -4,7 +4,6 @@ The server's process runs SecantusDB, which is GPL-2.0. This file imports nothin
 starts that process and hands out its address, and all else goes over the wire.
 """
 
-import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01
@@ -30,7 +29,8 @@ class EmbeddedServer:
 
     Without `data_dir` it is a throw-away server: its temporary folder lives from the first
     `start()` to `stop()`, and survives a `kill()`, so that a crash and a restart can be tried.
-    The port that was chosen at the first start is used again at every later one.
+    The port that was chosen at the first start is used again at every later one. What the
+    process says goes to files without a name, so that nothing of them can be left behind.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class EmbeddedServer:
         self._transaction_lifetime_seconds = transaction_lifetime_seconds
         self._start_timeout_seconds = start_timeout_seconds
         self._extra_arguments = tuple(extra_arguments)
-        self._scratch: Path | None = None
+        self._own_dir: Path | None = None
+        self._said: IO[bytes] | None = None
+        self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._uri: str | None = None
 
@@ -78,11 +80,10 @@ class EmbeddedServer:
     @property
     def data_dir(self) -> Path:
         """The folder of the data; for a throw-away server known once it was started."""
-        if self._data_dir is not None:
-            return self._data_dir
-        if self._scratch is None:
+        folder = self._data_dir or self._own_dir
+        if folder is None:
             raise EmbeddedServerError("The embedded server is not started.")
-        return self._scratch / "data"
+        return folder
 
     def start(self) -> Self:
         """Start the process and wait until it accepts connections.
@@ -92,27 +93,26 @@ class EmbeddedServer:
         """
         if self.is_running():
             raise EmbeddedServerError("The embedded server is already started.")
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="ottsonly-mongodb-"))
-        ready_file = self._scratch / "ready"
-        ready_file.unlink(missing_ok=True)
-        log_file = self._scratch / "server.log"
-        with log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command(ready_file),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=self._environment(),
-                # Ctrl-C in a terminal goes to the whole process group: the database must end
-                # last, when its owner says so.
-                start_new_session=True,
-            )
+        if self._data_dir is None and self._own_dir is None:
+            self._own_dir = Path(tempfile.mkdtemp(prefix="ottsonly-mongodb-"))
+        self._close_files()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._log,
+            env=self._environment(),
+            # Ctrl-C in a terminal goes to the whole process group: the database must end last,
+            # when its owner says so.
+            start_new_session=True,
+        )
         try:
-            self._await_ready(ready_file, log_file)
+            self._await_ready()
         except BaseException:
             self.kill()
-            self._remove_scratch()
+            self._remove_own_dir()
             raise
         return self
 
@@ -132,7 +132,8 @@ class EmbeddedServer:
                 self.kill()
         self._process = None
         self._uri = None
-        self._remove_scratch()
+        self._close_files()
+        self._remove_own_dir()
         if stuck:
             raise EmbeddedServerError(
                 f"The embedded server did not stop within {timeout_seconds:g} seconds."
@@ -152,12 +153,8 @@ class EmbeddedServer:
         os.kill(self.pid, number)
 
     def log(self) -> str:
-        """What the server wrote to stderr since its last start."""
-        if self._scratch is None:
-            return ""
-        with contextlib.suppress(FileNotFoundError):
-            return (self._scratch / "server.log").read_text(encoding="utf-8", errors="replace")
-        return ""
+        """What the server wrote to stderr since its last start; empty after `stop()`."""
+        return content(self._log)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -170,10 +167,9 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
-    def _command(self, ready_file: Path) -> list[str]:
+    def _command(self) -> list[str]:
         command = [sys.executable, "-m", "embedded_mongodb", "--host", self.host]
         command += ["--port", str(self.port), "--data-dir", str(self.data_dir)]
-        command += ["--ready-file", str(ready_file)]
         if self._throwaway:
             command.append("--throwaway")
         if self._with_parent:
@@ -187,25 +183,44 @@ class EmbeddedServer:
         paths = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
-    def _await_ready(self, ready_file: Path, log_file: Path) -> None:
+    def _await_ready(self) -> None:
         process = self._process
         assert process is not None
         deadline = time.monotonic() + self._start_timeout_seconds
-        while not ready_file.exists():
+        while not (said := content(self._said)).endswith("\n"):
             code = process.poll()
             if code is not None:
-                said = log_file.read_text(encoding="utf-8", errors="replace").strip()
-                raise EmbeddedServerError(said or f"The embedded server ended with code {code}.")
+                raise EmbeddedServerError(
+                    self.log().strip() or f"The embedded server ended with code {code}."
+                )
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
                     "The embedded server was not ready within "
                     f"{self._start_timeout_seconds:g} seconds."
                 )
             time.sleep(POLL_SECONDS)
-        self._uri = ready_file.read_text(encoding="utf-8").strip()
+        self._uri = said.strip()
         self.port = int(self._uri.split("/")[2].rsplit(":", 1)[1])
 
-    def _remove_scratch(self) -> None:
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch = None
+    def _close_files(self) -> None:
+        for file in (self._said, self._log):
+            if file is not None:
+                file.close()
+        self._said = self._log = None
+
+    def _remove_own_dir(self) -> None:
+        if self._own_dir is not None:
+            shutil.rmtree(self._own_dir, ignore_errors=True)
+        self._own_dir = None
+
+
+def content(file: IO[bytes] | None) -> str:
+    """The whole text of a file that a child process writes.
+
+    Read without moving the position, which the child shares.
+    """
+    if file is None:
+        return ""
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, size, 0).decode("utf-8", errors="replace")

@@ -92,7 +92,7 @@ def test_plain_write_waits_for_the_transaction_and_never_stops_it(
     with shop.client.start_session() as session, session.start_transaction():
         write_everything(shop, session)
         waiting.start()
-        waiting.join(0.3)
+        waiting.join(0.15)
         assert outcome == []
         shop.plans.update_one({"_id": 2}, {"$inc": {"n": 1}}, session=session)
         assert outcome == []
@@ -115,10 +115,7 @@ def test_plain_write_waits_for_the_transaction_and_never_stops_it(
     assert shop.plans.count_documents({"key": "new"}) == 1
 
 
-@pytest.mark.parametrize(("name", "stands_still"), [("update_many", True), ("update_one", False)])
 def test_without_the_correction_update_many_stops_the_transaction(
-    name: str,
-    stands_still: bool,
     start_server: Callable[..., EmbeddedServer],
     connect: Callable[..., MongoClient[Document]],
 ) -> None:
@@ -129,7 +126,7 @@ def test_without_the_correction_update_many_stops_the_transaction(
     def write_quietly(session: ClientSession | None) -> None:
         with contextlib.suppress(PyMongoError):
             if session is None:
-                WRITES[name](shop, None)
+                WRITES["update_many"](shop, None)
             else:
                 shop.plans.update_one({"_id": 2}, {"$inc": {"n": 1}}, session=session)
 
@@ -141,13 +138,13 @@ def test_without_the_correction_update_many_stops_the_transaction(
         waiting.join(0.3)
         again = threading.Thread(target=write_quietly, args=(session,), daemon=True)
         again.start()
-        again.join(1)
+        again.join(0.5)
         stood_still = again.is_alive()
         server.kill()
         again.join(10)
     waiting.join(10)
 
-    assert stood_still is stands_still
+    assert stood_still
 
 
 @pytest.mark.parametrize(

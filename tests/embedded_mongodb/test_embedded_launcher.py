@@ -26,7 +26,7 @@ def run_launcher(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_ready_file_names_a_server_that_answers_as_a_replica_set(client: MongoClient[Any]) -> None:
+def test_server_answers_as_a_replica_set(client: MongoClient[Any]) -> None:
     hello = client.admin.command("hello")
 
     assert hello["isWritablePrimary"] is True
@@ -40,14 +40,25 @@ def test_uri_connects_directly_and_without_retryable_writes(server: EmbeddedServ
     assert server.port > 0
 
 
+def test_ready_file_holds_the_uri(
+    start_server: Callable[..., EmbeddedServer], tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+
+    server = start_server(extra_arguments=("--ready-file", str(ready)))
+
+    assert ready.read_text(encoding="utf-8") == server.uri + "\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["ready"]
+
+
 def test_data_is_kept_between_runs(
     tmp_path: Path, connect: Callable[..., MongoClient[Any]]
 ) -> None:
     folder = tmp_path / "data"
-    with EmbeddedServer(folder) as first:
-        connect(first).shop.plans.insert_one({"_id": 1, "price_paise": 9900})
-    with EmbeddedServer(folder) as second:
-        assert list(connect(second).shop.plans.find()) == [{"_id": 1, "price_paise": 9900}]
+    with EmbeddedServer(folder) as first, connect(first) as client:
+        client.shop.plans.insert_one({"_id": 1, "price_paise": 9900})
+    with EmbeddedServer(folder) as second, connect(second) as client:
+        assert list(client.shop.plans.find()) == [{"_id": 1, "price_paise": 9900}]
 
 
 def test_folder_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -137,18 +148,20 @@ def test_throwaway_never_removes_a_folder_that_it_did_not_make(tmp_path: Path) -
     assert (tmp_path / "letters.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_server_ends_with_a_killed_parent(tmp_path: Path, eventually: Callable[..., bool]) -> None:
+def test_server_ends_with_a_killed_parent_and_leaves_nothing(
+    tmp_path: Path, eventually: Callable[..., bool]
+) -> None:
     code = (
         "import sys\n"
-        "from pathlib import Path\n"
         "from embedded_mongodb.process import EmbeddedServer\n"
-        "server = EmbeddedServer(Path(sys.argv[1]), throwaway=True).start()\n"
+        "server = EmbeddedServer().start()\n"
         "print(server.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "data")],
+        [sys.executable, "-c", code],
         cwd=PROJECT_ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -156,11 +169,12 @@ def test_server_ends_with_a_killed_parent(tmp_path: Path, eventually: Callable[.
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     os.kill(pid, 0)
+    assert len(list(tmp_path.iterdir())) == 1
 
     parent.kill()
     parent.communicate()
 
-    assert eventually(lambda: not (tmp_path / "data").exists())
+    assert eventually(lambda: list(tmp_path.iterdir()) == [])
     assert eventually(lambda: has_ended(pid))
 
 

@@ -48,13 +48,13 @@ def test_open_transaction_is_aborted_after_its_lifetime(
 def test_without_the_reaper_the_transaction_blocks_plain_writes(
     start_server: Callable[..., EmbeddedServer], connect: Callable[..., MongoClient[Document]]
 ) -> None:
-    client = connect(start_server(without="reaping", transaction_lifetime_seconds=0.5))
+    client = connect(start_server(without="reaping", transaction_lifetime_seconds=0.2))
     client.shop.counters.insert_one({"_id": 1, "n": 0})
     with client.start_session() as session:
         session.start_transaction()
         client.shop.counters.update_one({"_id": 1}, {"$inc": {"n": 10}}, session=session)
         with pytest.raises(ExecutionTimeout):
-            increment(client, 1500)
+            increment(client, 800)
         session.abort_transaction()
 
 
@@ -92,7 +92,7 @@ def test_killed_client_blocks_nobody(
         assert client.shop.counters.find_one() == {"_id": 1, "n": 1}
     else:
         with pytest.raises(ExecutionTimeout):
-            increment(client, 1000)
+            increment(client, 500)
 
 
 def test_transaction_goes_on_while_another_connection_of_its_client_is_closed(
