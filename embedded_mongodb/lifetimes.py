@@ -94,9 +94,7 @@ def correct_dropped_connections() -> None:
     run_statement = commands._run_txn_statement
     create = SecantusDBServer.__init__
 
-    def run_noting_connection(
-        txn: Transaction, handler: Any, doc: dict[str, Any], ctx: Any
-    ) -> dict[str, Any]:
+    def run_noting_connection(txn: Transaction, handler: Any, doc: Any, ctx: Any) -> Any:
         ctx.transactions.last_connection[txn.lsid_bytes] = ctx.connection_id
         return run_statement(txn, handler, doc, ctx)
 

@@ -41,7 +41,7 @@ def correct_nested_project() -> None:
     """
     project_one = aggregate._project_one
 
-    def corrected(doc: Document, spec: Mapping[str, Any], variables: Document) -> Document:
+    def corrected(doc: Document, spec: Mapping[str, Any], variables: Document) -> Any:
         if not any(isinstance(value, Mapping) for value in spec.values()):
             return project_one(doc, spec, variables)
         leaves = projection._flatten_projection_spec(spec)
@@ -52,7 +52,7 @@ def correct_nested_project() -> None:
     aggregate._project_one = corrected
 
 
-def project_leaves(doc: Document, leaves: Mapping[str, Any], variables: Document) -> Document:
+def project_leaves(doc: Document, leaves: Mapping[str, Any], variables: Document) -> Any:
     """Project `doc` by a specification that was split into dotted leaves."""
     flags: dict[str, int] = {}
     expressions: dict[str, Any] = {}
