@@ -1,0 +1,34 @@
+"""Finding and making users."""
+
+from typing import Any
+
+from django.contrib.auth.models import BaseUserManager
+from django_mongodb_backend.managers import MongoManager
+
+from accounts.errors import InvalidPhone
+from accounts.phones import parse_phone
+
+
+class UserManager(BaseUserManager, MongoManager):
+    """Users by phone, in whatever notation it is written."""
+
+    def get_by_natural_key(self, username: str | None) -> Any:
+        """Return the user with this phone.
+
+        Raises:
+            User.DoesNotExist: nobody has it, or it is no phone at all.
+        """
+        try:
+            phone = parse_phone(username or "")
+        except InvalidPhone as error:
+            raise self.model.DoesNotExist("no user has this phone") from error
+        return self.get(phone=phone)
+
+    def create_customer(self, phone: str, **fields: Any) -> Any:
+        """Create a customer.
+
+        Raises:
+            InvalidPhone: the phone is none.
+            IntegrityError: somebody has the phone already.
+        """
+        return self.create(phone=parse_phone(phone), **fields)
