@@ -1,0 +1,53 @@
+# Two commands are enough: `make run` opens the shop on this machine, `make test` proves it.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+STAMP := .venv/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast test-deep lint lock install
+
+help:
+	@echo "make run        open the shop on http://127.0.0.1:$(PORT) (PORT=8001 for another port)"
+	@echo "make test       every test but the deep ones"
+	@echo "make test-fast  the tests without browser, crash and load"
+	@echo "make test-deep  long random and fault runs"
+	@echo "make lint       ruff, djlint, mypy"
+	@echo "make lock       write the hashed requirements again (needs uv)"
+
+run: $(STAMP)
+	@$(BIN)/python -m dev.run --port $(PORT)
+
+test: $(STAMP)
+	$(PYTEST) -m "not deep"
+
+test-fast: $(STAMP)
+	$(PYTEST) -m "not browser and not crash and not load and not deep"
+
+test-deep: $(STAMP)
+	$(PYTEST) -m deep
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint templates --profile=django --lint
+	$(BIN)/mypy
+
+install: $(STAMP)
+
+$(STAMP): requirements/dev.txt
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "OTTSONLY needs Python 3.11 or newer with its venv module, and \`$(PYTHON)\` is not that: install it, or name it with PYTHON=/path/to/python3." >&2; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+lock:
+	@command -v uv >/dev/null || { echo "The lock is written by uv: install it first (pip install uv)." >&2; exit 1; }
+	for name in base dev; do \
+		uv pip compile --universal --python-version 3.11 --prerelease if-necessary-or-explicit \
+			--generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+			requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
