@@ -1,0 +1,77 @@
+"""Forms of the log-in and the profile."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import InvalidPhone
+from accounts.models import User
+from accounts.phones import parse_phone
+
+
+class PhoneForm(forms.Form):
+    """The phone, in any notation; cleaned it is E.164."""
+
+    phone = forms.CharField(
+        label=_("Phone number"),
+        max_length=40,
+        help_text=_("For example 98765 43210, or with a country code: +44 7400 123456."),
+        widget=forms.TextInput(
+            attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel", "autofocus": True}
+        ),
+    )
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean_phone(self) -> str:
+        try:
+            return parse_phone(self.cleaned_data["phone"])
+        except InvalidPhone as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class CodeForm(forms.Form):
+    """The six digits that were sent."""
+
+    code = forms.CharField(
+        label=_("Six-digit code"),
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "maxlength": "7",
+                "autofocus": True,
+            }
+        ),
+    )
+
+    def clean_code(self) -> str:
+        code = "".join(self.cleaned_data["code"].split())
+        if not (code.isascii() and code.isdigit() and len(code) == 6):
+            # Not a try: it cannot be the code that was sent.
+            raise forms.ValidationError(_("The code has six digits."))
+        return code
+
+
+class TokenForm(forms.Form):
+    """The second factor."""
+
+    token = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        help_text=_("Six digits from the authenticator app, or one of the backup codes."),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+
+class ProfileForm(forms.ModelForm):
+    """What customers may say of themselves."""
+
+    class Meta:
+        model = User
+        fields = ("name", "email")
+        widgets: dict[str, Any] = {
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+        }

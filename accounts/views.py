@@ -1,0 +1,274 @@
+"""Log-in, profile and the second factor."""
+
+from typing import Any
+
+import qrcode
+import qrcode.image.svg
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login as start_session
+from django.contrib.auth import logout as end_session
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django_otp import login as mark_verified
+
+from accounts import second_factor as factor
+from accounts import services
+from accounts.devices import describe_device
+from accounts.errors import (
+    AccountError,
+    CodeTooSoon,
+    EnrolmentInvalid,
+    SecondFactorRefused,
+    TooManyCodes,
+)
+from accounts.forms import CodeForm, PhoneForm, ProfileForm, TokenForm
+from accounts.models import LoginSession, User
+from accounts.phones import display_phone
+from accounts.sessions import LOGIN_KEY
+from ottsonly.requests import client_ip
+
+PHONE_KEY = "login_phone"
+NEXT_KEY = "login_next"
+DEMO_KEY = "login_demo_code"
+
+
+def safe_next(request: HttpRequest, target: str | None) -> str:
+    """Return `target` if it leads to this shop, else an empty text."""
+    if target and url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return target
+    return ""
+
+
+def _way_on(request: HttpRequest, user: User, target: str) -> str:
+    """Return where a person who has just logged in goes."""
+    if not user.is_staff:
+        return target or reverse("catalog:plans")
+    if request.user.is_verified():  # type: ignore[union-attr]
+        return target or reverse("admin:index")
+    enrol = reverse("accounts:enrol", args=["x"]).removesuffix("x/")
+    if target.startswith(enrol):
+        return target
+    url = reverse("accounts:second_factor")
+    return f"{url}?{urlencode({'next': target})}" if target else url
+
+
+def _status(error: AccountError) -> int:
+    return 429 if isinstance(error, TooManyCodes) else 200
+
+
+@never_cache
+def login(request: HttpRequest) -> HttpResponse:
+    """Ask for the phone and send the code."""
+    if request.user.is_authenticated:
+        target = safe_next(request, request.GET.get("next"))
+        return redirect(_way_on(request, request.user, target))
+    form = PhoneForm(request.POST or None, initial={"next": request.GET.get("next", "")})
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        phone = form.cleaned_data["phone"]
+        try:
+            _send(request, phone)
+        except CodeTooSoon as error:
+            messages.info(request, str(error))
+        except AccountError as error:
+            form.add_error("phone", str(error))
+            status = _status(error)
+        if form.is_valid():
+            request.session[PHONE_KEY] = phone
+            request.session[NEXT_KEY] = safe_next(request, form.cleaned_data["next"])
+            return redirect("accounts:code")
+    return render(request, "accounts/login.html", {"form": form}, status=status)
+
+
+def _send(request: HttpRequest, phone: str) -> None:
+    request.session.pop(DEMO_KEY, None)
+    code = services.send_code(phone=phone, ip=client_ip(request))
+    if settings.DEBUG:
+        request.session[DEMO_KEY] = code
+
+
+@never_cache
+def code(request: HttpRequest) -> HttpResponse:
+    """Ask for the code and log in."""
+    phone = request.session.get(PHONE_KEY)
+    if not phone:
+        return redirect("accounts:login")
+    form = CodeForm(request.POST or None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = services.verify_code(
+                phone=phone, code=form.cleaned_data["code"], ip=client_ip(request)
+            )
+        except AccountError as error:
+            form.add_error("code", str(error))
+            status = _status(error)
+        else:
+            return _enter(request, user)
+    target = request.session.get(NEXT_KEY, "")
+    change_url = reverse("accounts:login")
+    context = {
+        "form": form,
+        "phone_display": display_phone(phone),
+        "change_url": f"{change_url}?{urlencode({'next': target})}" if target else change_url,
+        "resend_wait_seconds": services.resend_wait_seconds(phone),
+        "resend_url": reverse("accounts:resend"),
+        "demo_code": _demo_code(request),
+    }
+    return render(request, "accounts/code.html", context, status=status)
+
+
+def _demo_code(request: HttpRequest) -> str | None:
+    if not settings.DEBUG:
+        return None
+    return request.session.get(DEMO_KEY) or settings.DEMO_LOGIN_CODE or None
+
+
+def _enter(request: HttpRequest, user: User) -> HttpResponse:
+    target = request.session.pop(NEXT_KEY, "")
+    for key in (PHONE_KEY, DEMO_KEY):
+        request.session.pop(key, None)
+    start_session(request, user)
+    request.session[LOGIN_KEY] = {
+        "ip": client_ip(request),
+        "device": describe_device(request.headers.get("User-Agent", "")),
+        "at": timezone.now().isoformat(),
+    }
+    user.is_verified = lambda: False  # type: ignore[attr-defined]
+    return redirect(_way_on(request, user, target))
+
+
+@require_POST
+def resend(request: HttpRequest) -> HttpResponse:
+    """Send another code to the same phone."""
+    phone = request.session.get(PHONE_KEY)
+    if not phone:
+        return redirect("accounts:login")
+    try:
+        _send(request, phone)
+    except AccountError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("A new code is on its way. The one before is void."))
+    return redirect("accounts:code")
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    """End this session."""
+    end_session(request)
+    return redirect("catalog:home")
+
+
+@require_POST
+@login_required
+def logout_everywhere(request: HttpRequest) -> HttpResponse:
+    """End every session of the person."""
+    services.log_out_everywhere(request.user)  # type: ignore[arg-type]
+    end_session(request)
+    messages.success(request, _("You are logged out on every device."))
+    return redirect("accounts:login")
+
+
+@never_cache
+@login_required
+def profile(request: HttpRequest) -> HttpResponse:
+    """Name, e-mail and the open sessions."""
+    user: Any = request.user
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
+    if request.method == "POST" and form.is_valid():
+        # Only these two: a full save could undo a role or an epoch changed meanwhile.
+        form.instance.save(update_fields=["name", "email"])
+        messages.success(request, _("Saved."))
+        return redirect("accounts:profile")
+    logins = list(
+        LoginSession.objects.filter(user_id=user.pk, expire_date__gt=timezone.now()).order_by(
+            "-last_seen_at"
+        )[:20]
+    )
+    for entry in logins:
+        entry.is_current = entry.session_key == request.session.session_key
+    return render(request, "accounts/profile.html", {"form": form, "logins": logins})
+
+
+def _require_staff(request: HttpRequest) -> User:
+    user: Any = request.user
+    if not user.is_staff:
+        raise PermissionDenied
+    return user
+
+
+@never_cache
+@login_required
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """Ask the staff for the second factor."""
+    user = _require_staff(request)
+    target = safe_next(request, request.GET.get("next")) or reverse("admin:index")
+    form = TokenForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            device = factor.verify_second_factor(
+                user=user, token=form.cleaned_data["token"], ip=client_ip(request)
+            )
+        except SecondFactorRefused as error:
+            form.add_error("token", str(error))
+        else:
+            request.session.cycle_key()
+            mark_verified(request, device)
+            return redirect(target)
+    context = {
+        "form": form,
+        "has_device": factor.device_of(user) is not None,
+        "demo_code": factor.demo_token(user),
+    }
+    return render(request, "accounts/second_factor.html", context)
+
+
+def _qr_svg(text: str) -> SafeString:
+    image = qrcode.make(text, image_factory=qrcode.image.svg.SvgPathImage, border=2)
+    # Drawn by the library from numbers alone: nothing of a person's input is markup in it.
+    return mark_safe(image.to_string(encoding="unicode"))  # noqa: S308
+
+
+@never_cache
+@login_required
+def enrol(request: HttpRequest, token: str) -> HttpResponse:
+    """Set up the authenticator by a one-time link, which opens to the person it was made for."""
+    user = _require_staff(request)
+    try:
+        link = factor.open_link(token=token, user=user)
+    except EnrolmentInvalid:
+        return render(request, "accounts/enrol_invalid.html", status=410)
+    form = TokenForm(request.POST or None)
+    form.fields["token"].help_text = _("Six digits that the authenticator app shows now.")
+    if request.method == "POST" and form.is_valid():
+        try:
+            device, codes = factor.confirm_enrolment(link=link, token=form.cleaned_data["token"])
+        except EnrolmentInvalid:
+            return render(request, "accounts/enrol_invalid.html", status=410)
+        except SecondFactorRefused as error:
+            form.add_error("token", str(error))
+        else:
+            request.session.cycle_key()
+            mark_verified(request, device)
+            context = {"codes": codes, "continue_url": reverse("admin:index")}
+            return render(request, "accounts/backup_codes.html", context)
+    secret = link.key
+    context = {
+        "qr_svg": _qr_svg(factor.provisioning_uri(link, user)),
+        "secret_groups": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        "form": form,
+    }
+    return render(request, "accounts/enrol.html", context)
