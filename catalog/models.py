@@ -149,7 +149,7 @@ class Plan(models.Model):
 
     @property
     def saving_percent(self) -> int:
-        """Whole per cent below the list price, rounded down so that it is never promised too much."""
+        """Whole per cent below the list price, rounded down: never promised too much."""
         return self.saving_paise * 100 // self.list_price_paise if self.list_price_paise else 0
 
     @property

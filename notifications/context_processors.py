@@ -1,0 +1,45 @@
+"""What the header and footer of every page show; asked of the database only when shown."""
+
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from notifications.models import Notification
+from wallet.services import balance_of
+
+
+class Header:
+    """Balance and unread notices of a customer, each one command, lazily."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+
+    @cached_property
+    def _is_customer(self) -> bool:
+        return bool(self._user and self._user.is_authenticated and self._user.is_customer)
+
+    @cached_property
+    def balance_paise(self) -> int | None:
+        return balance_of(self._user.pk) if self._is_customer else None
+
+    @cached_property
+    def unread_count(self) -> int:
+        if not self._is_customer:
+            return 0
+        return Notification.objects.for_user(self._user).unread().count()
+
+
+def header(request: HttpRequest) -> dict[str, Any]:
+    """Return what base.html needs."""
+    return {
+        "header": Header(getattr(request, "user", None)),
+        "shop": {
+            "name": settings.SHOP_NAME,
+            "support_email": settings.SUPPORT_EMAIL,
+            "support_whatsapp_url": settings.SUPPORT_WHATSAPP_URL,
+            "support_telegram_url": settings.SUPPORT_TELEGRAM_URL,
+        },
+        "debug": settings.DEBUG,
+    }

@@ -1,0 +1,111 @@
+"""The database server of the test run, and what every test starts from.
+
+Without MONGODB_URI a throw-away embedded server is started before Django reads its settings.
+Django's TestCase rollback does not exist on MongoDB, so each test empties what it wrote: a
+listener notes the collections written to, and only those are cleared.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient, monitoring
+
+SERVER = None
+WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
+
+
+class WrittenCollections(monitoring.CommandListener):
+    """Remembers which collections were written to since the last test."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.commands: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        name = event.command_name
+        self.commands.append(f"{name} {event.command.get(name, '')}")
+        if name in WRITES and isinstance(event.command[name], str):
+            self.names.add(event.command[name])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing to note."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing to note."""
+
+
+WRITTEN = WrittenCollections()
+monitoring.register(WRITTEN)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the throw-away server before Django is set up."""
+    global SERVER
+    os.environ.setdefault("DEBUG", "true")
+    os.environ["DEMO_LOGIN_CODE"] = ""
+    if "MONGODB_URI" not in os.environ:
+        from embedded_mongodb.process import EmbeddedServer
+
+        SERVER = EmbeddedServer()
+        SERVER.start()
+        os.environ["MONGODB_URI"] = SERVER.uri
+    os.environ["MONGODB_NAME"] = f"ottsonly_{os.getpid()}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it again."""
+    if SERVER is not None:
+        SERVER.stop()
+
+
+@pytest.fixture(autouse=True)
+def _fast_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clear only the collections that were written to, instead of all of them."""
+    from django.test import TransactionTestCase
+
+    def clear(self: Any) -> None:
+        from django.db import connection
+
+        for name in sorted(WRITTEN.names - {"django_migrations", "django_content_type"}):
+            connection.database[name].delete_many({})
+        WRITTEN.names.clear()
+
+    monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", clear)
+
+
+@pytest.fixture
+def commands(db: None) -> Iterator[list[str]]:
+    """The database commands sent since the fixture was made; clear() it to start anew."""
+    WRITTEN.commands.clear()
+    yield WRITTEN.commands
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    """A customer."""
+    from tests.factories import CustomerFactory
+
+    return CustomerFactory()
+
+
+@pytest.fixture
+def client_for(db: None) -> Callable[[Any], Any]:
+    """Return a function that gives a browser in which a user is logged in."""
+    from django.test import Client
+
+    def make(user: Any) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def raw_client() -> Iterator[MongoClient]:
+    """A driver connection beside Django's, to look at documents as they lie in the database."""
+    client: MongoClient = MongoClient(os.environ["MONGODB_URI"])
+    yield client
+    client.close()

@@ -1,0 +1,70 @@
+"""Checks of the ledger's books."""
+
+from collections.abc import Iterator
+
+from bson import ObjectId
+
+from ottsonly.findings import Finding
+from ottsonly.mongo import in_transaction
+from wallet.models import Recharge, Wallet, WalletTransaction
+
+
+def check_ledger() -> Iterator[Finding]:
+    """Yield each wallet whose balance is not the sum, or the end of the chain, of its ledger."""
+    for user_id in Wallet.objects.values_list("pk", flat=True).iterator():
+        if _ledger_finding(user_id) is None:
+            continue
+        finding = in_transaction(lambda user_id=user_id: _ledger_finding(user_id))
+        if finding is not None:
+            yield finding
+
+
+def _ledger_finding(user_id: ObjectId) -> Finding | None:
+    wallet = Wallet.objects.get(pk=user_id)
+    total = expected = 0
+    rows = WalletTransaction.objects.filter(user_id=user_id).order_by("sequence")
+    for row in rows.values_list("sequence", "amount_paise", "balance_after_paise").iterator():
+        sequence, amount, after = row
+        expected, total = expected + 1, total + amount
+        if sequence != expected or after != total or total < 0:
+            return Finding(
+                "the ledger is one unbroken chain",
+                f"wallet {user_id}",
+                f"entry {sequence}: balance after is {after}, should be {total} at {expected}",
+            )
+    if (wallet.balance_paise, wallet.sequence) != (total, expected):
+        return Finding(
+            "a balance equals the sum of its ledger",
+            f"wallet {user_id}",
+            f"balance is {wallet.balance_paise} at {wallet.sequence}, "
+            f"ledger sums to {total} at {expected}",
+        )
+    return None
+
+
+def check_recharges() -> Iterator[Finding]:
+    """Yield each top-up that was credited without being completed, or the other way round."""
+    for pk in Recharge.objects.values_list("pk", flat=True).iterator():
+        if _recharge_finding(pk) is None:
+            continue
+        finding = in_transaction(lambda pk=pk: _recharge_finding(pk))
+        if finding is not None:
+            yield finding
+
+
+def _recharge_finding(pk: ObjectId) -> Finding | None:
+    recharge = Recharge.objects.get(pk=pk)
+    entries = list(
+        WalletTransaction.objects.filter(
+            reference_type="recharge", reference_id=str(pk)
+        ).values_list("user_id", "amount_paise")
+    )
+    completed = recharge.state == Recharge.State.COMPLETED
+    expected = [(recharge.user_id, recharge.amount_paise)] if completed else []
+    if entries == expected:
+        return None
+    return Finding(
+        "a completed top-up has exactly one ledger entry",
+        f"recharge {pk}",
+        f"state is {recharge.state}, entries found: {entries}",
+    )

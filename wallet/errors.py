@@ -1,0 +1,36 @@
+"""Refusals around money."""
+
+from django.utils.translation import gettext as _
+
+from ottsonly.errors import ShopError
+from ottsonly.money import format_rupees
+
+
+class InsufficientBalance(ShopError):
+    """The wallet holds less than is needed.
+
+    Args:
+        balance_paise: what it holds.
+        needed_paise: what was asked for.
+    """
+
+    def __init__(self, balance_paise: int, needed_paise: int) -> None:
+        self.balance_paise, self.needed_paise = balance_paise, needed_paise
+        missing = format_rupees(needed_paise - balance_paise)
+        super().__init__(_("Your wallet is short of %(missing)s.") % {"missing": missing})
+
+
+class AdjustmentRefused(ShopError):
+    """An operator's credit or debit that cannot be carried out."""
+
+
+class TopUpRefused(ShopError):
+    """A top-up that cannot be started or finished as asked."""
+
+
+class GatewayRefused(TopUpRefused):
+    """Razorpay answered and said no."""
+
+
+class GatewayUnavailable(TopUpRefused):
+    """Razorpay did not answer, or not in a way that can be trusted."""

@@ -1,0 +1,216 @@
+"""Wallets, their ledger, top-ups and stored web hook events."""
+
+from typing import Any, NoReturn, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_mongodb_backend.managers import MongoManager
+from django_mongodb_backend.queryset import MongoQuerySet
+
+KINDS = {
+    "order": _("Purchase"),
+    "recharge": _("Top-up"),
+    "refund": _("Refund"),
+    "adjustment": _("Adjustment"),
+}
+
+
+class Wallet(models.Model):
+    """One customer's money; it moves only together with a ledger entry."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.PROTECT, related_name="wallet"
+    )
+    balance_paise = models.BigIntegerField(default=0, editable=False)
+    sequence = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        db_table = "wallets"
+
+    def __str__(self) -> str:
+        return f"wallet {self.pk}"
+
+
+class LedgerQuerySet(MongoQuerySet):
+    """Append-only reads."""
+
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user_id=user.pk)
+
+    def update(self, **values: Any) -> NoReturn:
+        raise TypeError("ledger entries are append-only")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("ledger entries are append-only")
+
+
+class WalletTransaction(models.Model):
+    """One movement of money; the chain of `balance_after_paise` proves the statement."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="wallet_entries"
+    )
+    sequence = models.BigIntegerField()
+    amount_paise = models.BigIntegerField()
+    balance_after_paise = models.BigIntegerField()
+    reference_type = models.CharField(max_length=20)
+    reference_id = models.CharField(max_length=40)
+    description = models.CharField(max_length=200)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # Derived on the server (order:<id>, recharge:<id>, refund:<id>); once only.
+    key = models.CharField(max_length=80, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MongoManager.from_queryset(LedgerQuerySet)()
+
+    class Meta:
+        db_table = "wallet_transactions"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "sequence"], name="ledger_chain")
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="ledger_user_recent"),
+            models.Index(fields=["reference_type", "reference_id"], name="ledger_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference_type} entry {self.sequence}"
+
+    @property
+    def kind_text(self) -> str:
+        return str(KINDS.get(self.reference_type, self.reference_type))
+
+    @property
+    def link(self) -> str:
+        if self.reference_type == "recharge":
+            return reverse("wallet:checkout", args=[self.reference_id])
+        return ""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new entry; an existing one is never changed."""
+        if not self._state.adding:
+            raise TypeError("ledger entries are append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("ledger entries are append-only")
+
+
+class RechargeQuerySet(MongoQuerySet):
+    """Reads of top-ups."""
+
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user_id=user.pk)
+
+
+class Recharge(models.Model):
+    """A top-up: saved first, its id is the receipt; Razorpay's order is attached after."""
+
+    class State(models.TextChoices):
+        """A captured payment can still follow a failure or the end of the time."""
+
+        PENDING = "pending", _("Waiting for the payment")
+        COMPLETED = "completed", _("In your wallet")
+        FAILED = "failed", _("The payment failed")
+        EXPIRED = "expired", _("Not paid in time")
+
+    class Source(models.TextChoices):
+        """Who brought the news of the payment first."""
+
+        CALLBACK = "callback", _("Browser")
+        WEBHOOK = "webhook", _("Web hook")
+        RECONCILIATION = "reconciliation", _("Reconciliation")
+
+    TRANSITIONS = {
+        State.PENDING: {State.COMPLETED, State.FAILED, State.EXPIRED},
+        State.FAILED: {State.COMPLETED},
+        State.EXPIRED: {State.COMPLETED},
+        State.COMPLETED: set(),
+    }
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="recharges"
+    )
+    amount_paise = models.PositiveBigIntegerField()
+    refunded_paise = models.PositiveBigIntegerField(default=0)
+    key = models.CharField(max_length=64)
+    razorpay_order_id = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
+    payment_id = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    source = models.CharField(max_length=20, choices=Source, blank=True)
+    failure_reason = models.CharField(max_length=200, blank=True)
+    return_url = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MongoManager.from_queryset(RechargeQuerySet)()
+
+    class Meta:
+        db_table = "wallet_pending_transactions"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="recharge_key_per_user"),
+            models.UniqueConstraint(
+                fields=["razorpay_order_id"],
+                condition=Q(razorpay_order_id__gt=""),
+                name="recharge_razorpay_order",
+            ),
+            models.UniqueConstraint(
+                fields=["payment_id"], condition=Q(payment_id__gt=""), name="recharge_payment"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "state", "-created_at"], name="recharge_user_state"),
+            models.Index(fields=["state", "created_at"], name="recharge_state_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"top-up {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("wallet:checkout", args=[self.pk])
+
+    @property
+    def url(self) -> str:
+        return self.get_absolute_url()
+
+    @property
+    def reference(self) -> str:
+        return str(self.pk)
+
+    @property
+    def state_text(self) -> str:
+        return str(self.State(self.state).label)
+
+
+class WebhookEvent(models.Model):
+    """What Razorpay told us, kept as received before anything is done with it."""
+
+    class State(models.TextChoices):
+        """received is applied later by the worker, whatever happened in between."""
+
+        RECEIVED = "received", _("Received")
+        APPLIED = "applied", _("Applied")
+
+    event_id = models.CharField(primary_key=True, max_length=80)
+    type = models.CharField(max_length=60)
+    payload = models.TextField()
+    state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
+    note = models.CharField(max_length=200, blank=True)
+    received_at = models.DateTimeField(default=timezone.now)
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "wallet_webhook_events"
+        ordering = ["-received_at"]
+        indexes = [models.Index(fields=["state", "received_at"], name="webhook_state_age")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
