@@ -1,0 +1,29 @@
+"""Forms of the wallet."""
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from ottsonly.money import RupeesField
+from wallet.models import KINDS
+
+
+class TopUpForm(forms.Form):
+    """How much to add; the key makes a second click the same top-up."""
+
+    amount = RupeesField(label=_("Amount"))
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    next = forms.CharField(widget=forms.HiddenInput, required=False, max_length=300)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        amount = self.fields["amount"]
+        amount.min_paise, amount.max_paise = settings.TOPUP_MIN_PAISE, settings.TOPUP_MAX_PAISE
+
+
+class StatementForm(forms.Form):
+    """The kind of entries that a statement shows."""
+
+    kind = forms.ChoiceField(
+        label=_("Kind"), required=False, choices=[("", _("All")), *KINDS.items()]
+    )

@@ -1,0 +1,128 @@
+"""Top-ups: started by us, paid at Razorpay, credited once whoever brings the news first."""
+
+from typing import Any
+
+from bson import ObjectId
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ottsonly.money import format_rupees
+from ottsonly.mongo import in_transaction
+from wallet.errors import TopUpRefused
+from wallet.gateway import CURRENCY, Payment, RazorpayGateway, payment_signature_is_valid
+from wallet.models import Recharge
+from wallet.services import ensure_wallet, post_entry
+from wallet.signals import payment_succeeded, wallet_recharged
+
+OPEN_STATES = [Recharge.State.PENDING, Recharge.State.FAILED, Recharge.State.EXPIRED]
+
+
+def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = "") -> Recharge:
+    """Save a top-up, then attach Razorpay's order to it.
+
+    Args:
+        key: of the form; the same key gives the same top-up.
+        return_url: where the customer goes on afterwards, already checked to be ours.
+
+    Raises:
+        TopUpRefused: outside the limits, or the key was used for another amount.
+        GatewayUnavailable: Razorpay does not answer; the same form may be sent again.
+    """
+    low, high = settings.TOPUP_MIN_PAISE, settings.TOPUP_MAX_PAISE
+    if not low <= amount_paise <= high:
+        raise TopUpRefused(
+            _("Choose an amount from %(low)s to %(high)s.")
+            % {"low": format_rupees(low), "high": format_rupees(high)}
+        )
+    gateway = RazorpayGateway()
+    try:
+        recharge = Recharge.objects.create(
+            user=user, amount_paise=amount_paise, key=key, return_url=return_url
+        )
+    except IntegrityError:
+        recharge = Recharge.objects.get(user_id=user.pk, key=key)
+        if recharge.amount_paise != amount_paise:
+            raise TopUpRefused(_("This form was used for another amount already.")) from None
+    if not recharge.razorpay_order_id:
+        order_id = gateway.create_order(amount_paise=amount_paise, receipt=str(recharge.pk))
+        Recharge.objects.filter(pk=recharge.pk, razorpay_order_id__isnull=True).update(
+            razorpay_order_id=order_id
+        )
+        recharge.refresh_from_db()
+    return recharge
+
+
+def confirm_callback(
+    *, recharge: Recharge, order_id: str, payment_id: str, signature: str
+) -> Recharge:
+    """Credit what Checkout reports, after its signature and Razorpay's own record agree.
+
+    Raises:
+        TopUpRefused: the signature is forged, or belongs to another order.
+    """
+    signed = payment_signature_is_valid(
+        order_id=order_id, payment_id=payment_id, signature=signature
+    )
+    if not signed or not recharge.razorpay_order_id or order_id != recharge.razorpay_order_id:
+        raise TopUpRefused(_("This payment could not be confirmed. Nothing was changed."))
+    payment = RazorpayGateway().fetch_payment(payment_id)
+    return complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.CALLBACK)
+
+
+def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> Recharge:
+    """Credit a captured payment once; amount and user come from our own document.
+
+    An authorised payment is captured first, for exactly our amount.
+
+    Raises:
+        TopUpRefused: order, amount, currency or status are not those of this top-up.
+    """
+    matches = (
+        payment.order_id == recharge.razorpay_order_id
+        and payment.amount_paise == recharge.amount_paise
+        and payment.currency == CURRENCY
+    )
+    if matches and payment.status == "authorized":
+        payment = RazorpayGateway().capture(payment)
+    if not matches or payment.status != "captured":
+        raise TopUpRefused(_("This payment does not match the top-up. Nothing was changed."))
+    ensure_wallet(recharge.user_id)
+    try:
+        return in_transaction(lambda: _credit(recharge.pk, payment.id, source))
+    except IntegrityError:
+        # The payment or the entry is there already: somebody else was first.
+        recharge.refresh_from_db()
+        return recharge
+
+
+def _credit(recharge_id: ObjectId, payment_id: str, source: str) -> Recharge:
+    moved = Recharge.objects.filter(pk=recharge_id, state__in=OPEN_STATES).update(
+        state=Recharge.State.COMPLETED,
+        payment_id=payment_id,
+        source=source,
+        completed_at=timezone.now(),
+        failure_reason="",
+    )
+    recharge = Recharge.objects.select_related("user").get(pk=recharge_id)
+    if moved != 1:
+        return recharge
+    entry = post_entry(
+        user_id=recharge.user_id,
+        amount_paise=recharge.amount_paise,
+        reference_type="recharge",
+        reference_id=str(recharge.pk),
+        key=f"recharge:{recharge.pk}",
+        description=_("Top-up by Razorpay"),
+    )
+    payment_succeeded.send(sender=Recharge, recharge=recharge)
+    wallet_recharged.send(sender=Recharge, recharge=recharge, entry=entry)
+    return recharge
+
+
+def mark_failed(*, razorpay_order_id: str, reason: str) -> None:
+    """Note that a payment failed; a later captured one still completes the top-up."""
+    Recharge.objects.filter(
+        razorpay_order_id=razorpay_order_id, state=Recharge.State.PENDING
+    ).update(state=Recharge.State.FAILED, failure_reason=reason[:200])

@@ -1,0 +1,15 @@
+"""Addresses of the wallet."""
+
+from django.urls import path
+
+from wallet import views
+
+app_name = "wallet"
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("statement/", views.statement, name="statement"),
+    path("topup/", views.topup, name="topup"),
+    path("topup/<objectid:pk>/", views.checkout, name="checkout"),
+    path("topup/<objectid:pk>/callback/", views.callback, name="callback"),
+    path("razorpay/webhook", views.webhook, name="webhook"),
+]
