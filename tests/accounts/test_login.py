@@ -55,7 +55,7 @@ def test_foreign_number_keeps_its_country() -> None:
     assert mask_phone(PHONE) == "+91 98••• ••210"
 
 
-@pytest.mark.parametrize("text", ["", "12345", "hello", "+91 12345 67890", "9" * 60])
+@pytest.mark.parametrize("text", ["", "12345", "hello", "+91 00000 00000", "9" * 60])
 def test_no_number_is_refused(text: str, sent: list) -> None:
     response = ask_code(Client(), text)
     assert response.status_code == 200
