@@ -143,9 +143,12 @@ def verify_code(*, phone: str, code: str, ip: str) -> User:
         if row and row.code_hash and row.expires_at > now:
             raise CodeLocked(LOCKED)
         raise CodeExpired(EXPIRED)
+    if row is None or not row.code_hash:
+        # Another request used it up between our two steps.
+        raise CodeExpired(EXPIRED)
     expected = _hash(phone, code)
-    if row is None or not hmac.compare_digest(row.code_hash, expected):
-        left = settings.OTP_MAX_ATTEMPTS - (row.attempts if row else 0)
+    if not hmac.compare_digest(row.code_hash, expected):
+        left = settings.OTP_MAX_ATTEMPTS - row.attempts
         if left <= 0:
             raise CodeLocked(LOCKED)
         tries = "1 try" if left == 1 else f"{left} tries"
