@@ -1,6 +1,5 @@
-"""The database server of the test run, and what every test starts from.
+"""What every test starts from; the database server is started in tests/database.py.
 
-Without MONGODB_URI a throw-away embedded server is started before Django reads its settings.
 Django's TestCase rollback does not exist on MongoDB, so each test empties what it wrote: a
 listener notes the collections written to, and only those are cleared.
 """
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from pymongo import MongoClient, monitoring
 
-SERVER = None
 WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 
 
@@ -38,26 +36,6 @@ class WrittenCollections(monitoring.CommandListener):
 
 WRITTEN = WrittenCollections()
 monitoring.register(WRITTEN)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Start the throw-away server before Django is set up."""
-    global SERVER
-    os.environ.setdefault("DEBUG", "true")
-    os.environ["DEMO_LOGIN_CODE"] = ""
-    if "MONGODB_URI" not in os.environ:
-        from embedded_mongodb.process import EmbeddedServer
-
-        SERVER = EmbeddedServer()
-        SERVER.start()
-        os.environ["MONGODB_URI"] = SERVER.uri
-    os.environ["MONGODB_NAME"] = f"ottsonly_{os.getpid()}"
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop it again."""
-    if SERVER is not None:
-        SERVER.stop()
 
 
 @pytest.fixture(autouse=True)
