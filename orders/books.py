@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from bson import ObjectId
 from django.db.models import Sum
-from wallet.books import check_ledger, check_recharges
-from wallet.models import WalletTransaction
 
 from catalog.books import check_stock
 from catalog.models import StockMovement
@@ -14,6 +12,8 @@ from ottsonly.findings import Finding
 from ottsonly.mongo import in_transaction
 from subscriptions.books import check_seats
 from subscriptions.models import Subscription
+from wallet.books import check_ledger, check_recharges
+from wallet.models import WalletTransaction
 
 
 def check_books() -> Iterator[Finding]:

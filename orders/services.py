@@ -8,7 +8,6 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from wallet.services import ensure_wallet, post_entry
 
 from catalog.errors import SoldOut
 from catalog.models import Delivery, Plan
@@ -22,6 +21,7 @@ from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
 from subscriptions.services import claim_seat, claim_seat_of, release_seat
 from subscriptions.signals import subscription_activated
+from wallet.services import ensure_wallet, post_entry
 
 
 def place_order(*, user: Any, quote: Quote, customer_email: str = "") -> Order:

@@ -3,16 +3,13 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from accounts.decorators import customer_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from wallet.errors import InsufficientBalance
-from wallet.models import WalletTransaction
-from wallet.services import balance_of
 
+from accounts.decorators import customer_required
 from catalog.errors import SoldOut
 from catalog.models import Delivery, Plan
 from orders.errors import OrderRefused, PriceChanged
@@ -22,6 +19,9 @@ from orders.quotes import quote_for, read_quote
 from orders.services import place_order
 from ottsonly.money import plain_rupees
 from ottsonly.paging import page_by_id
+from wallet.errors import InsufficientBalance
+from wallet.models import WalletTransaction
+from wallet.services import balance_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
+from django.db import connection as default_connection
 from pymongo.errors import PyMongoError
 
 T = TypeVar("T")
+# The stubs know only relational backends; the attributes used here are the MongoDB backend's.
+connection: Any = default_connection
 
 FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25

@@ -1,6 +1,5 @@
 """Pages of the customer's subscriptions."""
 
-from accounts.decorators import customer_required
 from bson import ObjectId
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -8,6 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.decorators import customer_required
 from ottsonly.paging import page_by_id
 from ottsonly.requests import client_ip
 from subscriptions.errors import NotDelivered

@@ -68,7 +68,9 @@ async def _send_all(alerts: list[Alert]) -> int:
                     settings.TELEGRAM_CHAT_ID, alert.text, parse_mode=ParseMode.HTML
                 )
             except RetryAfter as pause:
-                seconds = getattr(pause.retry_after, "total_seconds", lambda p=pause: p.retry_after)()
+                seconds = getattr(
+                    pause.retry_after, "total_seconds", lambda p=pause: p.retry_after
+                )()
                 for rest in alerts[position:]:
                     await asyncio.to_thread(_give_back, rest, int(seconds) + 1)
                 break

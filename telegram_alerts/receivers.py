@@ -26,7 +26,9 @@ def connect() -> None:
 
 
 def _alert(kind: str, title: str, lines: list[str], document: Any) -> None:
-    address = reverse(f"admin:{document._meta.label_lower.replace('.', '_')}_change", args=[document.pk])
+    address = reverse(
+        f"admin:{document._meta.label_lower.replace('.', '_')}_change", args=[document.pk]
+    )
     text = "\n".join([f"<b>{escape(title)}</b>", *(escape(line) for line in lines)])
     link = f'<a href="{escape(settings.SITE_URL + address)}">Open in the console</a>'
     Alert.objects.create(kind=kind, text=f"{text}\n{link}")

@@ -82,7 +82,14 @@ class WalletAdmin(ReadOnlyAdmin):
 class WalletTransactionAdmin(ReadOnlyAdmin):
     """The ledger."""
 
-    list_display = ("created_at", "user", "amount", "balance_after", "reference_type", "description")
+    list_display = (
+        "created_at",
+        "user",
+        "amount",
+        "balance_after",
+        "reference_type",
+        "description",
+    )
     list_filter = ("reference_type",)
     list_select_related = ("user",)
 

@@ -65,7 +65,9 @@ class RazorpayGateway:
 
     def order_payments(self, order_id: str) -> list[Payment]:
         """Return all payments that were tried on an order."""
-        return [_payment(item) for item in self._call(self._client.order.payments, order_id)["items"]]
+        return [
+            _payment(item) for item in self._call(self._client.order.payments, order_id)["items"]
+        ]
 
     @staticmethod
     def _call(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -72,9 +72,7 @@ class WalletTransaction(models.Model):
     class Meta:
         db_table = "wallet_transactions"
         ordering = ["-created_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["user", "sequence"], name="ledger_chain")
-        ]
+        constraints = [models.UniqueConstraint(fields=["user", "sequence"], name="ledger_chain")]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="ledger_user_recent"),
             models.Index(fields=["reference_type", "reference_id"], name="ledger_reference"),

@@ -78,9 +78,7 @@ def _apply(kind: str, body: dict[str, Any]) -> str:
     if recharge is None:
         return "no top-up has this order"
     if kind == "payment.failed":
-        mark_failed(
-            razorpay_order_id=order_id, reason=str(entity.get("error_description") or "")
-        )
+        mark_failed(razorpay_order_id=order_id, reason=str(entity.get("error_description") or ""))
         return "failed"
     payment = Payment(
         id=str(entity.get("id", "")),
@@ -89,9 +87,7 @@ def _apply(kind: str, body: dict[str, Any]) -> str:
         currency=str(entity.get("currency", "")),
         status=str(entity.get("status", "")),
     )
-    done = complete_recharge(
-        recharge=recharge, payment=payment, source=Recharge.Source.WEBHOOK
-    )
+    done = complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.WEBHOOK)
     if done.payment_id != payment.id:
         logger.error("second captured payment on top-up %s", done.pk)
         return "a second payment: not credited, needs an operator"

@@ -3,122 +3,211 @@
 import django.db.models.deletion
 import django.utils.timezone
 import django_mongodb_backend.fields
-import ottsonly.encryption
 from django.conf import settings
 from django.db import migrations, models
 
+import ottsonly.encryption
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='LoginSession',
+            name="LoginSession",
             fields=[
-                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
-                ('session_data', models.TextField(verbose_name='session data')),
-                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
-                ('user_id', django_mongodb_backend.fields.ObjectIdField(blank=True, db_index=True, null=True)),
-                ('ip', models.CharField(blank=True, default='', max_length=45)),
-                ('device', models.CharField(blank=True, default='', max_length=80)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "session_key",
+                    models.CharField(
+                        max_length=40, primary_key=True, serialize=False, verbose_name="session key"
+                    ),
+                ),
+                ("session_data", models.TextField(verbose_name="session data")),
+                ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
+                (
+                    "user_id",
+                    django_mongodb_backend.fields.ObjectIdField(
+                        blank=True, db_index=True, null=True
+                    ),
+                ),
+                ("ip", models.CharField(blank=True, default="", max_length=45)),
+                ("device", models.CharField(blank=True, default="", max_length=80)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("last_seen_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'db_table': 'sessions',
+                "db_table": "sessions",
             },
         ),
         migrations.CreateModel(
-            name='OneTimeCode',
+            name="OneTimeCode",
             fields=[
-                ('key', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('phone', models.CharField(max_length=20)),
-                ('code_hash', models.CharField(blank=True, default='', max_length=64)),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('attempts', models.IntegerField(default=0)),
-                ('sent_at', models.DateTimeField()),
+                ("key", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("phone", models.CharField(max_length=20)),
+                ("code_hash", models.CharField(blank=True, default="", max_length=64)),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                ("attempts", models.IntegerField(default=0)),
+                ("sent_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'one_time_codes',
+                "db_table": "one_time_codes",
             },
         ),
         migrations.CreateModel(
-            name='RoleGuard',
+            name="RoleGuard",
             fields=[
-                ('key', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('changes', models.BigIntegerField(default=0)),
+                ("key", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("changes", models.BigIntegerField(default=0)),
             ],
             options={
-                'db_table': 'role_guard',
+                "db_table": "role_guard",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('phone', models.CharField(max_length=20, unique=True, verbose_name='phone')),
-                ('name', models.CharField(blank=True, default='', max_length=80, verbose_name='name')),
-                ('email', models.EmailField(blank=True, default='', max_length=254, verbose_name='e-mail')),
-                ('role', models.CharField(choices=[('user', 'Customer'), ('support', 'Support'), ('admin', 'Admin')], default='user', max_length=10, verbose_name='role')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('session_epoch', models.IntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='since')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                ("phone", models.CharField(max_length=20, unique=True, verbose_name="phone")),
+                (
+                    "name",
+                    models.CharField(blank=True, default="", max_length=80, verbose_name="name"),
+                ),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True, default="", max_length=254, verbose_name="e-mail"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("user", "Customer"), ("support", "Support"), ("admin", "Admin")],
+                        default="user",
+                        max_length=10,
+                        verbose_name="role",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                ("session_epoch", models.IntegerField(default=0, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="since"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'db_table': 'users',
-                'indexes': [models.Index(fields=['role', 'is_active'], name='users_by_role')],
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "db_table": "users",
+                "indexes": [models.Index(fields=["role", "is_active"], name="users_by_role")],
             },
         ),
         migrations.CreateModel(
-            name='EnrolmentLink',
+            name="EnrolmentLink",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token_hash', models.CharField(max_length=64, unique=True)),
-                ('key', ottsonly.encryption.EncryptedTextField()),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token_hash", models.CharField(max_length=64, unique=True)),
+                ("key", ottsonly.encryption.EncryptedTextField()),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'enrolment_links',
+                "db_table": "enrolment_links",
             },
         ),
         migrations.CreateModel(
-            name='TotpDevice',
+            name="TotpDevice",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
-                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
-                ('key', ottsonly.encryption.EncryptedTextField()),
-                ('last_t', models.BigIntegerField(default=-1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(help_text='The user that this device belongs to.', on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The human-readable name of this device.", max_length=64
+                    ),
+                ),
+                (
+                    "confirmed",
+                    models.BooleanField(default=True, help_text="Is this device ready for use?"),
+                ),
+                ("key", ottsonly.encryption.EncryptedTextField()),
+                ("last_t", models.BigIntegerField(default=-1)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        help_text="The user that this device belongs to.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'totp_devices',
+                "db_table": "totp_devices",
             },
         ),
         migrations.CreateModel(
-            name='BackupCode',
+            name="BackupCode",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code_hash', models.CharField(max_length=64, unique=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.totpdevice')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code_hash", models.CharField(max_length=64, unique=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.totpdevice",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'backup_codes',
+                "db_table": "backup_codes",
             },
         ),
         migrations.AddIndex(
-            model_name='totpdevice',
-            index=models.Index(fields=['user', 'confirmed'], name='totp_by_user'),
+            model_name="totpdevice",
+            index=models.Index(fields=["user", "confirmed"], name="totp_by_user"),
         ),
     ]

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,73 +17,185 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Platform',
+            name="Platform",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('tagline', models.CharField(blank=True, max_length=120)),
-                ('hue', models.CharField(choices=[('coral', 'Coral'), ('amber', 'Amber'), ('moss', 'Moss'), ('teal', 'Teal'), ('sky', 'Sky'), ('indigo', 'Indigo'), ('violet', 'Violet'), ('rose', 'Rose'), ('slate', 'Slate'), ('brick', 'Brick')], default='slate', max_length=10)),
-                ('mark', models.CharField(choices=[('play', 'Play'), ('wave', 'Wave'), ('bars', 'Bars'), ('prism', 'Prism'), ('orbit', 'Orbit'), ('arch', 'Arch'), ('spark', 'Spark'), ('grid', 'Grid'), ('kite', 'Kite'), ('drum', 'Drum')], default='play', max_length=10)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('is_active', models.BooleanField(default=True)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("tagline", models.CharField(blank=True, max_length=120)),
+                (
+                    "hue",
+                    models.CharField(
+                        choices=[
+                            ("coral", "Coral"),
+                            ("amber", "Amber"),
+                            ("moss", "Moss"),
+                            ("teal", "Teal"),
+                            ("sky", "Sky"),
+                            ("indigo", "Indigo"),
+                            ("violet", "Violet"),
+                            ("rose", "Rose"),
+                            ("slate", "Slate"),
+                            ("brick", "Brick"),
+                        ],
+                        default="slate",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "mark",
+                    models.CharField(
+                        choices=[
+                            ("play", "Play"),
+                            ("wave", "Wave"),
+                            ("bars", "Bars"),
+                            ("prism", "Prism"),
+                            ("orbit", "Orbit"),
+                            ("arch", "Arch"),
+                            ("spark", "Spark"),
+                            ("grid", "Grid"),
+                            ("kite", "Kite"),
+                            ("drum", "Drum"),
+                        ],
+                        default="play",
+                        max_length=10,
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("is_active", models.BooleanField(default=True)),
             ],
             options={
-                'db_table': 'platforms',
-                'ordering': ['position', 'name'],
+                "db_table": "platforms",
+                "ordering": ["position", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('slug', models.SlugField(max_length=80)),
-                ('description', models.TextField(blank=True)),
-                ('features', models.TextField(blank=True, help_text='One a line.')),
-                ('price_paise', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(100)])),
-                ('list_price_paise', models.PositiveIntegerField(blank=True, null=True)),
-                ('duration_days', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('stock', models.IntegerField(default=0, editable=False)),
-                ('low_stock_threshold', models.PositiveIntegerField(default=5)),
-                ('delivery', models.CharField(choices=[('instant', 'Login details at once'), ('manual', 'Prepared by our team'), ('customer_email', 'Invitation to your own email')], default='instant', max_length=20)),
-                ('rotate_after_seat', models.BooleanField(default=True, help_text='When a seat ends, nobody new gets the account until its password changed.')),
-                ('is_active', models.BooleanField(default=True)),
-                ('platform', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='catalog.platform')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("slug", models.SlugField(max_length=80)),
+                ("description", models.TextField(blank=True)),
+                ("features", models.TextField(blank=True, help_text="One a line.")),
+                (
+                    "price_paise",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(100)]
+                    ),
+                ),
+                ("list_price_paise", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "duration_days",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                ("stock", models.IntegerField(default=0, editable=False)),
+                ("low_stock_threshold", models.PositiveIntegerField(default=5)),
+                (
+                    "delivery",
+                    models.CharField(
+                        choices=[
+                            ("instant", "Login details at once"),
+                            ("manual", "Prepared by our team"),
+                            ("customer_email", "Invitation to your own email"),
+                        ],
+                        default="instant",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "rotate_after_seat",
+                    models.BooleanField(
+                        default=True,
+                        help_text="When a seat ends, nobody new gets the account until its password changed.",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="plans",
+                        to="catalog.platform",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'products',
-                'ordering': ['name'],
+                "db_table": "products",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='StockMovement',
+            name="StockMovement",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('delta', models.IntegerField()),
-                ('reason', models.CharField(choices=[('restock', 'Restocked'), ('sale', 'Sold'), ('return', 'Returned by a refund')], max_length=20)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('reference', models.CharField(blank=True, max_length=60)),
-                ('key', models.CharField(max_length=80, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='movements', to='catalog.plan')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("delta", models.IntegerField()),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("restock", "Restocked"),
+                            ("sale", "Sold"),
+                            ("return", "Returned by a refund"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("reference", models.CharField(blank=True, max_length=60)),
+                ("key", models.CharField(max_length=80, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="movements",
+                        to="catalog.plan",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'stock_movements',
-                'ordering': ['-created_at'],
+                "db_table": "stock_movements",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='plan',
-            index=models.Index(fields=['is_active'], name='plan_active'),
+            model_name="plan",
+            index=models.Index(fields=["is_active"], name="plan_active"),
         ),
         migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(fields=('platform', 'slug'), name='plan_slug_per_platform'),
+            model_name="plan",
+            constraint=models.UniqueConstraint(
+                fields=("platform", "slug"), name="plan_slug_per_platform"
+            ),
         ),
         migrations.AddIndex(
-            model_name='stockmovement',
-            index=models.Index(fields=['plan', '-created_at'], name='stock_plan_recent'),
+            model_name="stockmovement",
+            index=models.Index(fields=["plan", "-created_at"], name="stock_plan_recent"),
         ),
     ]

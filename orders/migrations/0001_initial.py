@@ -3,89 +3,195 @@
 import django.db.models.deletion
 import django.utils.timezone
 import django_mongodb_backend.fields
-import orders.models
 from django.conf import settings
 from django.db import migrations, models
 
+import orders.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
-        ('subscriptions', '0001_initial'),
+        ("catalog", "0001_initial"),
+        ("subscriptions", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(default=orders.models.new_order_number, max_length=12, unique=True)),
-                ('platform_name', models.CharField(max_length=60)),
-                ('plan_name', models.CharField(max_length=80)),
-                ('hue', models.CharField(choices=[('coral', 'Coral'), ('amber', 'Amber'), ('moss', 'Moss'), ('teal', 'Teal'), ('sky', 'Sky'), ('indigo', 'Indigo'), ('violet', 'Violet'), ('rose', 'Rose'), ('slate', 'Slate'), ('brick', 'Brick')], max_length=10)),
-                ('mark', models.CharField(choices=[('play', 'Play'), ('wave', 'Wave'), ('bars', 'Bars'), ('prism', 'Prism'), ('orbit', 'Orbit'), ('arch', 'Arch'), ('spark', 'Spark'), ('grid', 'Grid'), ('kite', 'Kite'), ('drum', 'Drum')], max_length=10)),
-                ('price_paise', models.PositiveIntegerField()),
-                ('duration_days', models.PositiveIntegerField()),
-                ('delivery', models.CharField(choices=[('instant', 'Login details at once'), ('manual', 'Prepared by our team'), ('customer_email', 'Invitation to your own email')], max_length=20)),
-                ('customer_email', models.EmailField(blank=True, max_length=254)),
-                ('period_start', models.DateTimeField(blank=True, null=True)),
-                ('period_end', models.DateTimeField(blank=True, null=True)),
-                ('state', models.CharField(choices=[('paid', 'Paid'), ('completed', 'Delivered'), ('refunded', 'Refunded')], default='paid', max_length=10)),
-                ('refunded_paise', models.PositiveIntegerField(default=0)),
-                ('key', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='catalog.plan')),
-                ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='subscriptions.subscription')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.CharField(
+                        default=orders.models.new_order_number, max_length=12, unique=True
+                    ),
+                ),
+                ("platform_name", models.CharField(max_length=60)),
+                ("plan_name", models.CharField(max_length=80)),
+                (
+                    "hue",
+                    models.CharField(
+                        choices=[
+                            ("coral", "Coral"),
+                            ("amber", "Amber"),
+                            ("moss", "Moss"),
+                            ("teal", "Teal"),
+                            ("sky", "Sky"),
+                            ("indigo", "Indigo"),
+                            ("violet", "Violet"),
+                            ("rose", "Rose"),
+                            ("slate", "Slate"),
+                            ("brick", "Brick"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "mark",
+                    models.CharField(
+                        choices=[
+                            ("play", "Play"),
+                            ("wave", "Wave"),
+                            ("bars", "Bars"),
+                            ("prism", "Prism"),
+                            ("orbit", "Orbit"),
+                            ("arch", "Arch"),
+                            ("spark", "Spark"),
+                            ("grid", "Grid"),
+                            ("kite", "Kite"),
+                            ("drum", "Drum"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("price_paise", models.PositiveIntegerField()),
+                ("duration_days", models.PositiveIntegerField()),
+                (
+                    "delivery",
+                    models.CharField(
+                        choices=[
+                            ("instant", "Login details at once"),
+                            ("manual", "Prepared by our team"),
+                            ("customer_email", "Invitation to your own email"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("customer_email", models.EmailField(blank=True, max_length=254)),
+                ("period_start", models.DateTimeField(blank=True, null=True)),
+                ("period_end", models.DateTimeField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("paid", "Paid"),
+                            ("completed", "Delivered"),
+                            ("refunded", "Refunded"),
+                        ],
+                        default="paid",
+                        max_length=10,
+                    ),
+                ),
+                ("refunded_paise", models.PositiveIntegerField(default=0)),
+                ("key", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("delivered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="catalog.plan",
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="subscriptions.subscription",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'orders',
-                'ordering': ['-created_at'],
+                "db_table": "orders",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Refund',
+            name="Refund",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount_paise', models.PositiveIntegerField()),
-                ('reason', models.CharField(max_length=200)),
-                ('key', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='orders.order')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("amount_paise", models.PositiveIntegerField()),
+                ("reason", models.CharField(max_length=200)),
+                ("key", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'refunds',
-                'ordering': ['-created_at'],
+                "db_table": "refunds",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['user', '-created_at'], name='order_user_recent'),
+            model_name="order",
+            index=models.Index(fields=["user", "-created_at"], name="order_user_recent"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['state', 'created_at'], name='order_state_age'),
+            model_name="order",
+            index=models.Index(fields=["state", "created_at"], name="order_state_age"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['plan', 'state', 'created_at'], name='order_plan_wait'),
+            model_name="order",
+            index=models.Index(fields=["plan", "state", "created_at"], name="order_plan_wait"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['-created_at'], name='order_recent'),
+            model_name="order",
+            index=models.Index(fields=["-created_at"], name="order_recent"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('user', 'key'), name='order_key_per_user'),
+            model_name="order",
+            constraint=models.UniqueConstraint(fields=("user", "key"), name="order_key_per_user"),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['order', '-created_at'], name='refund_order'),
+            model_name="refund",
+            index=models.Index(fields=["order", "-created_at"], name="refund_order"),
         ),
     ]

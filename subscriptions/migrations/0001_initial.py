@@ -4,106 +4,255 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import django_mongodb_backend.fields
-import ottsonly.encryption
 from django.conf import settings
 from django.db import migrations, models
 
+import ottsonly.encryption
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Credential',
+            name="Credential",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('login', ottsonly.encryption.EncryptedTextField()),
-                ('password', ottsonly.encryption.EncryptedTextField()),
-                ('pin', ottsonly.encryption.EncryptedTextField(blank=True, default='')),
-                ('profile', models.CharField(blank=True, max_length=60)),
-                ('notes', models.CharField(blank=True, max_length=200)),
-                ('seats', models.PositiveIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)])),
-                ('seats_used', models.PositiveIntegerField(default=0, editable=False)),
-                ('rotation_due', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('available', 'Available'), ('full', 'Full'), ('retired', 'Retired')], default='available', max_length=10)),
-                ('fingerprint', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credentials', to='catalog.plan')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("login", ottsonly.encryption.EncryptedTextField()),
+                ("password", ottsonly.encryption.EncryptedTextField()),
+                ("pin", ottsonly.encryption.EncryptedTextField(blank=True, default="")),
+                ("profile", models.CharField(blank=True, max_length=60)),
+                ("notes", models.CharField(blank=True, max_length=200)),
+                (
+                    "seats",
+                    models.PositiveIntegerField(
+                        default=1, validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                ("seats_used", models.PositiveIntegerField(default=0, editable=False)),
+                ("rotation_due", models.BooleanField(default=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("available", "Available"),
+                            ("full", "Full"),
+                            ("retired", "Retired"),
+                        ],
+                        default="available",
+                        max_length=10,
+                    ),
+                ),
+                ("fingerprint", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credentials",
+                        to="catalog.plan",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'credentials',
+                "db_table": "credentials",
             },
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform_name', models.CharField(max_length=60)),
-                ('plan_name', models.CharField(max_length=80)),
-                ('hue', models.CharField(choices=[('coral', 'Coral'), ('amber', 'Amber'), ('moss', 'Moss'), ('teal', 'Teal'), ('sky', 'Sky'), ('indigo', 'Indigo'), ('violet', 'Violet'), ('rose', 'Rose'), ('slate', 'Slate'), ('brick', 'Brick')], max_length=10)),
-                ('mark', models.CharField(choices=[('play', 'Play'), ('wave', 'Wave'), ('bars', 'Bars'), ('prism', 'Prism'), ('orbit', 'Orbit'), ('arch', 'Arch'), ('spark', 'Spark'), ('grid', 'Grid'), ('kite', 'Kite'), ('drum', 'Drum')], max_length=10)),
-                ('delivery', models.CharField(choices=[('instant', 'Login details at once'), ('manual', 'Prepared by our team'), ('customer_email', 'Invitation to your own email')], max_length=20)),
-                ('paid_days', models.PositiveIntegerField()),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('state', models.CharField(choices=[('active', 'Active'), ('expired', 'Ended'), ('cancelled', 'Cancelled')], default='active', max_length=10)),
-                ('holds_seat', models.BooleanField(default=False)),
-                ('customer_email', models.EmailField(blank=True, max_length=254)),
-                ('invited_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('credential', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='subscriptions.credential')),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='catalog.plan')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("platform_name", models.CharField(max_length=60)),
+                ("plan_name", models.CharField(max_length=80)),
+                (
+                    "hue",
+                    models.CharField(
+                        choices=[
+                            ("coral", "Coral"),
+                            ("amber", "Amber"),
+                            ("moss", "Moss"),
+                            ("teal", "Teal"),
+                            ("sky", "Sky"),
+                            ("indigo", "Indigo"),
+                            ("violet", "Violet"),
+                            ("rose", "Rose"),
+                            ("slate", "Slate"),
+                            ("brick", "Brick"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "mark",
+                    models.CharField(
+                        choices=[
+                            ("play", "Play"),
+                            ("wave", "Wave"),
+                            ("bars", "Bars"),
+                            ("prism", "Prism"),
+                            ("orbit", "Orbit"),
+                            ("arch", "Arch"),
+                            ("spark", "Spark"),
+                            ("grid", "Grid"),
+                            ("kite", "Kite"),
+                            ("drum", "Drum"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.CharField(
+                        choices=[
+                            ("instant", "Login details at once"),
+                            ("manual", "Prepared by our team"),
+                            ("customer_email", "Invitation to your own email"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("paid_days", models.PositiveIntegerField()),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("delivered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("expired", "Ended"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("holds_seat", models.BooleanField(default=False)),
+                ("customer_email", models.EmailField(blank=True, max_length=254)),
+                ("invited_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "credential",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subscriptions",
+                        to="subscriptions.credential",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subscriptions",
+                        to="catalog.plan",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subscriptions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'subscriptions',
-                'ordering': ['-created_at'],
+                "db_table": "subscriptions",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Reveal',
+            name="Reveal",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ip', models.CharField(blank=True, max_length=45)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('credential', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reveals', to='subscriptions.credential')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reveals', to=settings.AUTH_USER_MODEL)),
-                ('subscription', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reveals', to='subscriptions.subscription')),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("ip", models.CharField(blank=True, max_length=45)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "credential",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reveals",
+                        to="subscriptions.credential",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reveals",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reveals",
+                        to="subscriptions.subscription",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'credential_reveals',
-                'ordering': ['-created_at'],
+                "db_table": "credential_reveals",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='credential',
-            index=models.Index(fields=['plan', 'state', 'rotation_due', 'created_at'], name='cred_free'),
+            model_name="credential",
+            index=models.Index(
+                fields=["plan", "state", "rotation_due", "created_at"], name="cred_free"
+            ),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['user', '-created_at'], name='sub_user_recent'),
+            model_name="subscription",
+            index=models.Index(fields=["user", "-created_at"], name="sub_user_recent"),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['credential', 'holds_seat'], name='sub_seats'),
+            model_name="subscription",
+            index=models.Index(fields=["credential", "holds_seat"], name="sub_seats"),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['plan', 'state', 'delivered_at', 'created_at'], name='sub_wait'),
+            model_name="subscription",
+            index=models.Index(
+                fields=["plan", "state", "delivered_at", "created_at"], name="sub_wait"
+            ),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['state', 'ends_at'], name='sub_ending'),
+            model_name="subscription",
+            index=models.Index(
+                condition=models.Q(("state", "active")),
+                fields=["state", "ends_at"],
+                name="sub_ending",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reveal',
-            index=models.Index(fields=['user', '-created_at'], name='reveal_user_recent'),
+            model_name="reveal",
+            index=models.Index(fields=["user", "-created_at"], name="reveal_user_recent"),
         ),
     ]

@@ -159,9 +159,7 @@ def test_others_documents_are_not_found(customer, client_for):
     stranger = client_for(CustomerFactory())
     for address in (f"/orders/{order.number}/", f"/subscriptions/{order.subscription_id}/"):
         assert stranger.get(address).status_code == 404
-    assert (
-        stranger.post(f"/subscriptions/{order.subscription_id}/credentials/").status_code == 404
-    )
+    assert stranger.post(f"/subscriptions/{order.subscription_id}/credentials/").status_code == 404
     assert Reveal.objects.count() == 0
 
 

@@ -8,87 +8,183 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Wallet',
+            name="Wallet",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='wallet', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('balance_paise', models.BigIntegerField(default=0, editable=False)),
-                ('sequence', models.BigIntegerField(default=0, editable=False)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="wallet",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("balance_paise", models.BigIntegerField(default=0, editable=False)),
+                ("sequence", models.BigIntegerField(default=0, editable=False)),
             ],
             options={
-                'db_table': 'wallets',
+                "db_table": "wallets",
             },
         ),
         migrations.CreateModel(
-            name='WebhookEvent',
+            name="WebhookEvent",
             fields=[
-                ('event_id', models.CharField(max_length=80, primary_key=True, serialize=False)),
-                ('type', models.CharField(max_length=60)),
-                ('payload', models.TextField()),
-                ('state', models.CharField(choices=[('received', 'Received'), ('applied', 'Applied')], default='received', max_length=10)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('applied_at', models.DateTimeField(blank=True, null=True)),
+                ("event_id", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("type", models.CharField(max_length=60)),
+                ("payload", models.TextField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("received", "Received"), ("applied", "Applied")],
+                        default="received",
+                        max_length=10,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("applied_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'wallet_webhook_events',
-                'ordering': ['-received_at'],
-                'indexes': [models.Index(fields=['state', 'received_at'], name='webhook_state_age')],
+                "db_table": "wallet_webhook_events",
+                "ordering": ["-received_at"],
+                "indexes": [
+                    models.Index(fields=["state", "received_at"], name="webhook_state_age")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Recharge',
+            name="Recharge",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount_paise', models.PositiveBigIntegerField()),
-                ('refunded_paise', models.PositiveBigIntegerField(default=0)),
-                ('key', models.CharField(max_length=64)),
-                ('razorpay_order_id', models.CharField(blank=True, max_length=40, null=True)),
-                ('payment_id', models.CharField(blank=True, max_length=40, null=True)),
-                ('state', models.CharField(choices=[('pending', 'Waiting for the payment'), ('completed', 'In your wallet'), ('failed', 'The payment failed'), ('expired', 'Not paid in time')], default='pending', max_length=10)),
-                ('source', models.CharField(blank=True, choices=[('callback', 'Browser'), ('webhook', 'Web hook'), ('reconciliation', 'Reconciliation')], max_length=20)),
-                ('failure_reason', models.CharField(blank=True, max_length=200)),
-                ('return_url', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recharges', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("amount_paise", models.PositiveBigIntegerField()),
+                ("refunded_paise", models.PositiveBigIntegerField(default=0)),
+                ("key", models.CharField(max_length=64)),
+                ("razorpay_order_id", models.CharField(blank=True, max_length=40, null=True)),
+                ("payment_id", models.CharField(blank=True, max_length=40, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting for the payment"),
+                            ("completed", "In your wallet"),
+                            ("failed", "The payment failed"),
+                            ("expired", "Not paid in time"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("callback", "Browser"),
+                            ("webhook", "Web hook"),
+                            ("reconciliation", "Reconciliation"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("failure_reason", models.CharField(blank=True, max_length=200)),
+                ("return_url", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recharges",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'wallet_pending_transactions',
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(fields=['user', 'state', '-created_at'], name='recharge_user_state'), models.Index(fields=['state', 'created_at'], name='recharge_state_age')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'key'), name='recharge_key_per_user'), models.UniqueConstraint(condition=models.Q(('razorpay_order_id__gt', '')), fields=('razorpay_order_id',), name='recharge_razorpay_order'), models.UniqueConstraint(condition=models.Q(('payment_id__gt', '')), fields=('payment_id',), name='recharge_payment')],
+                "db_table": "wallet_pending_transactions",
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        fields=["user", "state", "-created_at"], name="recharge_user_state"
+                    ),
+                    models.Index(fields=["state", "created_at"], name="recharge_state_age"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "key"), name="recharge_key_per_user"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("razorpay_order_id__gt", "")),
+                        fields=("razorpay_order_id",),
+                        name="recharge_razorpay_order",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("payment_id__gt", "")),
+                        fields=("payment_id",),
+                        name="recharge_payment",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='WalletTransaction',
+            name="WalletTransaction",
             fields=[
-                ('id', django_mongodb_backend.fields.ObjectIdAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField()),
-                ('amount_paise', models.BigIntegerField()),
-                ('balance_after_paise', models.BigIntegerField()),
-                ('reference_type', models.CharField(max_length=20)),
-                ('reference_id', models.CharField(max_length=40)),
-                ('description', models.CharField(max_length=200)),
-                ('key', models.CharField(max_length=80, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='wallet_entries', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    django_mongodb_backend.fields.ObjectIdAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sequence", models.BigIntegerField()),
+                ("amount_paise", models.BigIntegerField()),
+                ("balance_after_paise", models.BigIntegerField()),
+                ("reference_type", models.CharField(max_length=20)),
+                ("reference_id", models.CharField(max_length=40)),
+                ("description", models.CharField(max_length=200)),
+                ("key", models.CharField(max_length=80, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="wallet_entries",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'wallet_transactions',
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(fields=['user', '-created_at'], name='ledger_user_recent'), models.Index(fields=['reference_type', 'reference_id'], name='ledger_reference')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'sequence'), name='ledger_chain')],
+                "db_table": "wallet_transactions",
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(fields=["user", "-created_at"], name="ledger_user_recent"),
+                    models.Index(
+                        fields=["reference_type", "reference_id"], name="ledger_reference"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "sequence"), name="ledger_chain")
+                ],
             },
         ),
     ]

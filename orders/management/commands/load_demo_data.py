@@ -25,7 +25,7 @@ PLATFORMS = [
     ("Toontara", "toontara", "Cartoons that grown-ups like too", "sky", "kite"),
     ("Aranya Docs", "aranya-docs", "Slow, true stories", "teal", "orbit"),
 ]
-# Platform, name, price and list price in rupees, days, stock, delivery, seats in the pool, features.
+# Platform, name, price and list price in rupees, days, stock, delivery, seats, features.
 PLANS = [
     ("nataka-plus", "Mobile", 99, 149, 30, 40, "instant", 12, "One phone\n480p"),
     ("nataka-plus", "Premium", 249, 349, 30, 25, "instant", 10, "Four screens\n4K HDR\nDownloads"),
