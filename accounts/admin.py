@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,6 +16,9 @@ from accounts.errors import AccountError
 from accounts.models import User
 from accounts.second_factor import create_enrolment_link
 from ottsonly.admin import ReadOnlyAdmin
+
+# Permissions come from the role alone: a list of groups would be a page that does nothing.
+admin.site.unregister(Group)
 
 
 @admin.register(User)

@@ -13,3 +13,5 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "kind", "title", "read_at")
     list_filter = ("kind",)
     list_select_related = ("user",)
+    # Newest first by the key, which has an index.
+    ordering = ("-pk",)

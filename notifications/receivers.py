@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from notifications.models import Notification
@@ -21,6 +22,11 @@ def connect() -> None:
         signal.connect(receiver, dispatch_uid=f"notifications.{receiver.__name__}")
 
 
+def _title(text: str) -> str:
+    """Keep to the field: names of platforms and plans together may be longer."""
+    return Truncator(text).chars(120)
+
+
 def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
     """An order that waits says so; one delivered at once is told of by its delivery."""
     if not order.is_waiting:
@@ -28,7 +34,7 @@ def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
     Notification.objects.create(
         user_id=order.user_id,
         kind=Notification.Kind.ORDER,
-        title=_("%s is being prepared") % subscription,
+        title=_title(_("%s is being prepared") % subscription),
         body=_("We have your payment for order %s and tell you when it is ready.") % order.number,
         link=order.get_absolute_url(),
     )
@@ -39,7 +45,7 @@ def on_order_delivered(*, order: Any, subscription: Any, **kwargs: Any) -> None:
     Notification.objects.create(
         user_id=order.user_id,
         kind=Notification.Kind.ORDER,
-        title=_("%s is ready") % subscription,
+        title=_title(_("%s is ready") % subscription),
         body=_("Order %s was delivered. Your days have started.") % order.number,
         link=subscription.get_absolute_url(),
     )

@@ -60,8 +60,10 @@ class CredentialAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        kwargs["form"] = CredentialAddForm if obj is None else PasswordForm
-        kwargs["fields"] = None if obj is not None else CredentialAddForm.Meta.fields
+        if obj is None:
+            kwargs["form"] = CredentialAddForm
+        elif self.has_change_permission(request, obj):
+            kwargs["form"] = PasswordForm
         return super().get_form(request, obj, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

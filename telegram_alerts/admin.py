@@ -1,8 +1,14 @@
 """The outbox in the console."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _t
 
 from ottsonly.admin import ReadOnlyAdmin
+from telegram_alerts.delivery import is_configured, send_again
 from telegram_alerts.models import Alert
 
 
@@ -12,3 +18,33 @@ class AlertAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "kind", "state", "attempts", "next_attempt_at", "last_error")
     list_filter = ("state", "kind")
+    # Newest first by the key, which has an index.
+    ordering = ("-pk",)
+    actions = ["send_alerts_again"]
+
+    def has_command_permission(self, request: HttpRequest) -> bool:
+        """Only those who may change alerts may run commands on them; support may not."""
+        return request.user.has_perm("telegram_alerts.change_alert")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method == "GET" and not is_configured():
+            messages.warning(
+                request,
+                _t(
+                    "No Telegram bot is set up (TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID): alerts wait."
+                ),
+            )
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(description="Send again", permissions=["command"])
+    def send_alerts_again(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Make failed and waiting alerts due now; what was sent is never sent twice from here."""
+        alerts = list(queryset)
+        again = sum(send_again(alert=alert, actor=request.user) for alert in alerts)
+        messages.success(request, _t("%d will be sent again.") % again)
+        if again < len(alerts):
+            messages.warning(
+                request, _t("%d were sent or are being sent already.") % (len(alerts) - again)
+            )

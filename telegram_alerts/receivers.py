@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from orders.signals import order_paid, order_refunded
 from ottsonly.money import format_rupees
@@ -52,7 +53,7 @@ def on_order_refunded(*, order: Any, refund: Any, **kwargs: Any) -> None:
 
 def on_subscription_activated(*, subscription: Any, order: Any = None, **kwargs: Any) -> None:
     """Subscription activated."""
-    lines = [str(subscription), f"until {subscription.ends_at:%d %b %Y}"]
+    lines = [str(subscription), f"until {timezone.localtime(subscription.ends_at):%d %b %Y}"]
     _alert(Alert.Kind.ACTIVATED, "Subscription activated", lines, subscription)
 
 

@@ -4,16 +4,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from telegram_alerts.delivery import deliver_alerts
+from telegram_alerts.delivery import deliver_batch, is_configured
 
 
 class Command(BaseCommand):
-    """Send until nothing more is due."""
+    """Send until nothing more is due or Telegram wants us to wait."""
 
     help = "Send the alerts that are due to Telegram."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not is_configured():
+            self.stdout.write("TELEGRAM_BOT_TOKEN or TELEGRAM_CHAT_ID is not set: alerts are kept.")
+            return
         total = 0
-        while sent := deliver_alerts():
-            total += sent
+        while (outcome := deliver_batch()).claimed:
+            total += outcome.sent
+            if outcome.paused:
+                break
         self.stdout.write(f"{total} sent")
