@@ -1,6 +1,6 @@
 """Checks of the ledger's books."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bson import ObjectId
 
@@ -12,15 +12,23 @@ from wallet.models import Recharge, Wallet, WalletTransaction
 def check_ledger() -> Iterator[Finding]:
     """Yield each wallet whose balance is not the sum, or the end of the chain, of its ledger."""
     for user_id in Wallet.objects.values_list("pk", flat=True).iterator():
-        if _ledger_finding(user_id) is None:
-            continue
-        finding = in_transaction(lambda user_id=user_id: _ledger_finding(user_id))
+        yield from _looked_at_twice(_ledger_finding, user_id)
+    owners = WalletTransaction.objects.order_by().values_list("user_id", flat=True).distinct()
+    for user_id in owners.iterator():
+        if not Wallet.objects.filter(pk=user_id).exists():
+            yield from _looked_at_twice(_ledger_finding, user_id)
+
+
+def _looked_at_twice(look: Callable[[ObjectId], Finding | None], pk: ObjectId) -> Iterator[Finding]:
+    """Look again in one snapshot before reporting: money may have moved between two reads."""
+    if look(pk) is not None:
+        finding = in_transaction(lambda: look(pk))
         if finding is not None:
             yield finding
 
 
 def _ledger_finding(user_id: ObjectId) -> Finding | None:
-    wallet = Wallet.objects.get(pk=user_id)
+    wallet = Wallet.objects.filter(pk=user_id).first()
     total = expected = 0
     rows = WalletTransaction.objects.filter(user_id=user_id).order_by("sequence")
     for row in rows.values_list("sequence", "amount_paise", "balance_after_paise").iterator():
@@ -32,6 +40,12 @@ def _ledger_finding(user_id: ObjectId) -> Finding | None:
                 f"wallet {user_id}",
                 f"entry {sequence}: balance after is {after}, should be {total} at {expected}",
             )
+    if wallet is None:
+        return Finding(
+            "every ledger has its wallet",
+            f"wallet {user_id}",
+            f"missing; its ledger sums to {total} at {expected}",
+        )
     if (wallet.balance_paise, wallet.sequence) != (total, expected):
         return Finding(
             "a balance equals the sum of its ledger",
@@ -45,11 +59,17 @@ def _ledger_finding(user_id: ObjectId) -> Finding | None:
 def check_recharges() -> Iterator[Finding]:
     """Yield each top-up that was credited without being completed, or the other way round."""
     for pk in Recharge.objects.values_list("pk", flat=True).iterator():
-        if _recharge_finding(pk) is None:
-            continue
-        finding = in_transaction(lambda pk=pk: _recharge_finding(pk))
-        if finding is not None:
-            yield finding
+        yield from _looked_at_twice(_recharge_finding, pk)
+    credits = WalletTransaction.objects.filter(reference_type="recharge").order_by()
+    # A top-up is saved long before its entry and never deleted: no second look is needed.
+    for reference in credits.values_list("reference_id", flat=True).iterator():
+        known = ObjectId.is_valid(reference) and Recharge.objects.filter(pk=reference).exists()
+        if not known:
+            yield Finding(
+                "a top-up's ledger entry has its top-up",
+                f"recharge {reference}",
+                "there is an entry, but no top-up",
+            )
 
 
 def _recharge_finding(pk: ObjectId) -> Finding | None:

@@ -28,6 +28,10 @@ class TopUpRefused(ShopError):
     """A top-up that cannot be started or finished as asked."""
 
 
+class KeyReused(TopUpRefused):
+    """The key of the form belongs to a top-up of another amount."""
+
+
 class GatewayRefused(TopUpRefused):
     """Razorpay answered and said no."""
 

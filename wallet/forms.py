@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from ottsonly.money import RupeesField
 from wallet.models import KINDS
 
+MONTH = r"^[12]\d{3}-(0[1-9]|1[0-2])$"
+
 
 class TopUpForm(forms.Form):
     """How much to add; the key makes a second click the same top-up."""
@@ -22,8 +24,15 @@ class TopUpForm(forms.Form):
 
 
 class StatementForm(forms.Form):
-    """The kind of entries that a statement shows."""
+    """The kind and the month of the entries that a statement shows."""
 
     kind = forms.ChoiceField(
         label=_("Kind"), required=False, choices=[("", _("All")), *KINDS.items()]
+    )
+    month = forms.RegexField(
+        MONTH,
+        label=_("Month"),
+        required=False,
+        widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-01"}),
+        error_messages={"invalid": _("Enter a month such as 2026-01.")},
     )

@@ -84,7 +84,7 @@ class RazorpayGateway:
             raise GatewayRefused(_("Razorpay refused this payment. Please try again.")) from error
         except (GatewayError, ServerError, requests.RequestException, ValueError) as error:
             raise GatewayUnavailable(
-                _("Razorpay does not answer just now. Nothing was taken; please try again soon.")
+                _("Razorpay does not answer just now. Please try again soon.")
             ) from error
 
 

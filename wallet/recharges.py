@@ -1,5 +1,6 @@
 """Top-ups: started by us, paid at Razorpay, credited once whoever brings the news first."""
 
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -10,13 +11,19 @@ from django.utils.translation import gettext as _
 
 from ottsonly.money import format_rupees
 from ottsonly.mongo import in_transaction
-from wallet.errors import TopUpRefused
+from wallet.errors import GatewayRefused, GatewayUnavailable, KeyReused, TopUpRefused
 from wallet.gateway import CURRENCY, Payment, RazorpayGateway, payment_signature_is_valid
 from wallet.models import Recharge
 from wallet.services import ensure_wallet, post_entry
 from wallet.signals import payment_succeeded, wallet_recharged
 
-OPEN_STATES = [Recharge.State.PENDING, Recharge.State.FAILED, Recharge.State.EXPIRED]
+# Every state from which a captured payment still completes a top-up.
+OPEN_STATES = [
+    state
+    for state, following in Recharge.TRANSITIONS.items()
+    if Recharge.State.COMPLETED in following
+]
+EXPIRES_AFTER = timedelta(hours=24)
 
 
 def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = "") -> Recharge:
@@ -27,7 +34,8 @@ def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = 
         return_url: where the customer goes on afterwards, already checked to be ours.
 
     Raises:
-        TopUpRefused: outside the limits, or the key was used for another amount.
+        TopUpRefused: outside the limits, or top-ups are not open.
+        KeyReused: the key was used for another amount.
         GatewayUnavailable: Razorpay does not answer; the same form may be sent again.
     """
     low, high = settings.TOPUP_MIN_PAISE, settings.TOPUP_MAX_PAISE
@@ -44,7 +52,7 @@ def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = 
     except IntegrityError:
         recharge = Recharge.objects.get(user_id=user.pk, key=key)
         if recharge.amount_paise != amount_paise:
-            raise TopUpRefused(_("This form was used for another amount already.")) from None
+            raise KeyReused(_("This form was used for another amount already.")) from None
     if not recharge.razorpay_order_id:
         order_id = gateway.create_order(amount_paise=amount_paise, receipt=str(recharge.pk))
         Recharge.objects.filter(pk=recharge.pk, razorpay_order_id__isnull=True).update(
@@ -61,14 +69,23 @@ def confirm_callback(
 
     Raises:
         TopUpRefused: the signature is forged, or belongs to another order.
+        GatewayUnavailable: Razorpay does not answer; the web hook credits the payment later.
     """
     signed = payment_signature_is_valid(
         order_id=order_id, payment_id=payment_id, signature=signature
     )
     if not signed or not recharge.razorpay_order_id or order_id != recharge.razorpay_order_id:
         raise TopUpRefused(_("This payment could not be confirmed. Nothing was changed."))
-    payment = RazorpayGateway().fetch_payment(payment_id)
-    return complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.CALLBACK)
+    try:
+        payment = RazorpayGateway().fetch_payment(payment_id)
+        return complete_recharge(
+            recharge=recharge, payment=payment, source=Recharge.Source.CALLBACK
+        )
+    except GatewayUnavailable as error:
+        # The customer has paid by now: "try again" would make a second payment.
+        raise GatewayUnavailable(
+            _("Razorpay has not confirmed this payment yet. Do not pay again: it is credited soon.")
+        ) from error
 
 
 def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> Recharge:
@@ -85,16 +102,31 @@ def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> R
         and payment.currency == CURRENCY
     )
     if matches and payment.status == "authorized":
-        payment = RazorpayGateway().capture(payment)
+        payment = _capture(payment)
     if not matches or payment.status != "captured":
         raise TopUpRefused(_("This payment does not match the top-up. Nothing was changed."))
     ensure_wallet(recharge.user_id)
     try:
         return in_transaction(lambda: _credit(recharge.pk, payment.id, source))
     except IntegrityError:
-        # The payment or the entry is there already: somebody else was first.
+        # The payment or the entry may be there already: somebody else was first. Anything else
+        # (a listener's own duplicate) took the credit back with it and must not pass for one.
         recharge.refresh_from_db()
+        if recharge.state != Recharge.State.COMPLETED:
+            raise
         return recharge
+
+
+def _capture(payment: Payment) -> Payment:
+    gateway = RazorpayGateway()
+    try:
+        return gateway.capture(payment)
+    except GatewayRefused:
+        # Captured between our look and our call, by Razorpay or by another request of ours.
+        again = gateway.fetch_payment(payment.id)
+        if again.status != "captured":
+            raise
+        return again
 
 
 def _credit(recharge_id: ObjectId, payment_id: str, source: str) -> Recharge:
@@ -126,3 +158,14 @@ def mark_failed(*, razorpay_order_id: str, reason: str) -> None:
     Recharge.objects.filter(
         razorpay_order_id=razorpay_order_id, state=Recharge.State.PENDING
     ).update(state=Recharge.State.FAILED, failure_reason=reason[:200])
+
+
+def expire_old(*, older_than: timedelta = EXPIRES_AFTER) -> int:
+    """Close the top-ups that nobody paid in time and return how many; a late payment reopens them.
+
+    Args:
+        older_than: age at which a pending top-up counts as given up.
+    """
+    return Recharge.objects.filter(
+        state=Recharge.State.PENDING, created_at__lt=timezone.now() - older_than
+    ).update(state=Recharge.State.EXPIRED)

@@ -82,7 +82,7 @@ def adjust_wallet(
         key: the idempotency key of the form; the same key moves the money once.
 
     Raises:
-        AdjustmentRefused: the amount is 0.
+        AdjustmentRefused: the amount is 0, or the key was used for another change.
         InsufficientBalance: more would be taken than there is.
     """
     if amount_paise == 0:
@@ -110,4 +110,9 @@ def adjust_wallet(
     try:
         return in_transaction(work)
     except IntegrityError:
-        return WalletTransaction.objects.get(key=f"adjustment:{key}")
+        earlier = WalletTransaction.objects.filter(key=f"adjustment:{key}").first()
+        if earlier is None:
+            raise
+    if (earlier.user_id, earlier.amount_paise) != (user.pk, amount_paise):
+        raise AdjustmentRefused(_("This form was used for another change already."))
+    return earlier

@@ -2,12 +2,13 @@
 
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from bson import ObjectId
 from csp.constants import SELF, UNSAFE_INLINE
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,12 +20,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.decorators import customer_required
 from ottsonly.errors import ShopError
-from ottsonly.money import plain_rupees
-from ottsonly.paging import page_by_id
+from ottsonly.money import RupeesField, plain_rupees
+from wallet.errors import KeyReused
 from wallet.forms import StatementForm, TopUpForm
 from wallet.models import Recharge, WalletTransaction
 from wallet.recharges import confirm_callback, start_recharge
 from wallet.services import balance_of
+from wallet.statements import month_bounds, statement_page
 from wallet.webhooks import BadSignature, receive
 
 RECENT = 8
@@ -45,7 +47,10 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _overview(request: HttpRequest, form: TopUpForm, way_back: str) -> HttpResponse:
-    pending = Recharge.objects.for_user(request.user).filter(state=Recharge.State.PENDING)
+    # Without an order of Razorpay's there is nothing to pay: the form is sent again instead.
+    pending = Recharge.objects.for_user(request.user).filter(
+        state=Recharge.State.PENDING, razorpay_order_id__gt=""
+    )
     context = {
         "balance_paise": balance_of(request.user.pk),
         "form": form,
@@ -58,10 +63,17 @@ def _overview(request: HttpRequest, form: TopUpForm, way_back: str) -> HttpRespo
             WalletTransaction.objects.for_user(request.user).order_by("-sequence")[:RECENT]
         ),
         "pending": list(pending.order_by("-created_at")[:3]),
-        "back": {"url": way_back, "label": _("Back to your purchase")} if way_back else None,
-        "needed_paise": None,
+        "back": {"url": way_back, "label": _("your purchase")} if way_back else None,
+        "needed_paise": _needed_paise(request) if way_back else None,
     }
     return render(request, "wallet/overview.html", context)
+
+
+def _needed_paise(request: HttpRequest) -> int | None:
+    try:
+        return RupeesField(required=False).clean(request.GET.get("amount", ""))
+    except ValidationError:
+        return None
 
 
 @require_POST
@@ -81,6 +93,9 @@ def topup(request: HttpRequest) -> HttpResponse:
         )
     except ShopError as refusal:
         form.add_error("amount", str(refusal))
+        if isinstance(refusal, KeyReused):
+            # The old key would be refused again and again.
+            form.data = {**request.POST.dict(), "key": secrets.token_urlsafe(24)}
         return _overview(request, form, way_back)
     return redirect(recharge)
 
@@ -175,18 +190,32 @@ def webhook(request: HttpRequest) -> HttpResponse:
 def statement(request: HttpRequest) -> HttpResponse:
     """Every movement of my money, newest first."""
     entries = WalletTransaction.objects.for_user(request.user)
-    form = StatementForm(request.GET or None)
-    if form.is_bound and form.is_valid() and form.cleaned_data["kind"]:
-        entries = entries.filter(reference_type=form.cleaned_data["kind"])
-    found, older_url, newer_url = page_by_id(request, entries)
+    form = StatementForm(request.GET)
+    form.is_valid()
+    kind, month = form.cleaned_data.get("kind"), form.cleaned_data.get("month")
+    if kind:
+        entries = entries.filter(reference_type=kind)
+    if month:
+        first, following = month_bounds(month)
+        entries = entries.filter(created_at__gte=first, created_at__lt=following)
+    page = statement_page(
+        entries, before=request.GET.get("before", ""), after=request.GET.get("after", "")
+    )
+    chosen = {"kind": kind, "month": month}
     context = {
-        "entries": found,
-        "older_url": older_url,
-        "newer_url": newer_url,
+        "entries": page.entries,
+        "older_url": _page_url("before", page.older_than, chosen),
+        "newer_url": _page_url("after", page.newer_than, chosen),
         "form": form,
         "balance_paise": balance_of(request.user.pk),
     }
     return render(request, "wallet/statement.html", context)
+
+
+def _page_url(name: str, edge: int | None, chosen: dict[str, Any]) -> str:
+    if edge is None:
+        return ""
+    return "?" + urlencode({key: value for key, value in chosen.items() if value} | {name: edge})
 
 
 def _own_address(request: HttpRequest, address: str) -> str:

@@ -20,6 +20,10 @@ class BadSignature(Exception):
     """The body was not signed with our secret; nothing was written."""
 
 
+class _Unreadable(Exception):
+    """A signed body without the fields of a payment; applying it again would not help."""
+
+
 def receive(*, body: bytes, signature: str, event_id: str) -> None:
     """Store an event and apply it; storing is what Razorpay is told of.
 
@@ -48,7 +52,14 @@ def receive(*, body: bytes, signature: str, event_id: str) -> None:
 def apply_received(*, limit: int = 50) -> int:
     """Apply what was stored and not applied, oldest first; return how many were."""
     waiting = WebhookEvent.objects.filter(state=WebhookEvent.State.RECEIVED)
-    return sum(_apply_safely(event) for event in waiting.order_by("received_at")[:limit])
+    applied = 0
+    for event in waiting.order_by("received_at")[:limit]:
+        try:
+            applied += _apply_safely(event)
+        except Exception:
+            # It stays received; the events behind it must not wait for it.
+            logger.exception("web hook %s failed", event.pk)
+    return applied
 
 
 def _apply_safely(event: WebhookEvent) -> bool:
@@ -59,6 +70,9 @@ def _apply_safely(event: WebhookEvent) -> bool:
     except GatewayUnavailable:
         # Stays received; the worker tries again.
         return False
+    except _Unreadable:
+        logger.exception("web hook %s cannot be read", event.pk)
+        note = "cannot be read"
     except TopUpRefused as refusal:
         logger.warning("web hook %s refused: %s", event.pk, refusal)
         note = f"refused: {refusal}"
@@ -70,23 +84,26 @@ def _apply_safely(event: WebhookEvent) -> bool:
 
 def _apply(kind: str, body: dict[str, Any]) -> str:
     """Apply one event by the money it names; applying it again changes nothing."""
-    entity = body.get("payload", {}).get("payment", {}).get("entity") or {}
     if kind not in ("payment.captured", "order.paid", "payment.failed"):
         return "kept, nothing to do"
-    order_id = str(entity.get("order_id") or "")
+    try:
+        entity = body["payload"]["payment"]["entity"]
+        order_id = str(entity.get("order_id") or "")
+        payment = Payment(
+            id=str(entity["id"]),
+            order_id=order_id,
+            amount_paise=int(entity["amount"]),
+            currency=str(entity["currency"]),
+            status=str(entity["status"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _Unreadable from error
     recharge = Recharge.objects.filter(razorpay_order_id=order_id).first() if order_id else None
     if recharge is None:
         return "no top-up has this order"
     if kind == "payment.failed":
         mark_failed(razorpay_order_id=order_id, reason=str(entity.get("error_description") or ""))
         return "failed"
-    payment = Payment(
-        id=str(entity.get("id", "")),
-        order_id=order_id,
-        amount_paise=int(entity.get("amount", 0)),
-        currency=str(entity.get("currency", "")),
-        status=str(entity.get("status", "")),
-    )
     done = complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.WEBHOOK)
     if done.payment_id != payment.id:
         logger.error("second captured payment on top-up %s", done.pk)

@@ -133,7 +133,7 @@ def test_one_key_adjusts_once_and_fits_one_change_only(customer):
 def test_a_corrupted_document_is_named(customer, collection, change):
     give_money(customer, 500_00)
     give_money(CustomerFactory(), 500_00)
-    row = {"_id" if collection == "wallets" else "user_id": customer.pk}
+    row = {"user_id": customer.pk}
     if change is None:
         connection.database[collection].delete_one(row)
     else:
@@ -143,7 +143,7 @@ def test_a_corrupted_document_is_named(customer, collection, change):
 
 def test_entries_without_a_wallet_are_named(customer):
     give_money(customer, 500_00)
-    connection.database["wallets"].delete_one({"_id": customer.pk})
+    connection.database["wallets"].delete_one({"user_id": customer.pk})
     assert [finding.document for finding in check_ledger()] == [f"wallet {customer.pk}"]
 
 

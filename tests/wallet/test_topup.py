@@ -1,15 +1,17 @@
 """A top-up by the pages: started once, confirmed by Razorpay's own record, credited once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from tests.factories import CustomerFactory, SupportFactory, give_money
 from wallet.books import check_recharges
 from wallet.errors import TopUpRefused
 from wallet.models import Recharge, WalletTransaction
-from wallet.recharges import confirm_callback, start_recharge
+from wallet.recharges import confirm_callback, expire_old, start_recharge
 from wallet.services import balance_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,7 +112,7 @@ def test_without_keys_the_page_says_so(customer, client_for):
 
 def test_the_same_form_repairs_a_top_up_whose_order_is_missing(razorpay, customer, client_for):
     browser, form = client_for(customer), {"amount": "500", "key": "a"}
-    razorpay.fault("http_500", path_prefix="/v1/orders", count=1)
+    razorpay.fault("500", path_prefix="/v1/orders", count=1)
     page = browser.post("/wallet/topup/", form)
     assert "Razorpay does not answer" in page.content.decode()
     assert Recharge.objects.get().razorpay_order_id is None
@@ -120,7 +122,7 @@ def test_the_same_form_repairs_a_top_up_whose_order_is_missing(razorpay, custome
 
 def test_another_amount_after_a_failure_gets_a_form_that_works(razorpay, customer, client_for):
     browser = client_for(customer)
-    razorpay.fault("http_500", path_prefix="/v1/orders", count=1)
+    razorpay.fault("500", path_prefix="/v1/orders", count=1)
     page = browser.post("/wallet/topup/", {"amount": "500", "key": "a"})
     page = browser.post(
         "/wallet/topup/", {"amount": "600", "key": page.context["form"]["key"].value()}
@@ -142,7 +144,7 @@ def test_when_razorpay_is_silent_after_the_payment_nothing_untrue_is_said(
     razorpay, recharge, client_for
 ):
     fields = _paid(razorpay, recharge)
-    razorpay.fault("http_500", path_prefix="/v1/payments", count=1)
+    razorpay.fault("500", path_prefix="/v1/payments", count=1)
     browser = client_for(recharge.user)
     page = browser.post(f"/wallet/topup/{recharge.pk}/callback/", fields, follow=True)
     assert "Nothing was taken" not in page.content.decode()
@@ -181,6 +183,26 @@ def test_browser_and_web_hook_at_the_same_time_credit_once(razorpay, recharge, s
     assert balance_of(recharge.user_id) == 500_00
     assert WalletTransaction.objects.count() == 1
     assert list(check_recharges()) == []
+
+
+def test_an_authorised_payment_is_captured_and_credited(razorpay, recharge, client_for):
+    fields = _paid(razorpay, recharge, outcome="authorized")
+    client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
+    assert balance_of(recharge.user_id) == 500_00
+
+
+def test_a_top_up_that_timed_out_is_still_completed_by_a_late_payment(
+    razorpay, recharge, client_for
+):
+    assert expire_old() == 0
+    Recharge.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert expire_old() == 1
+    recharge.refresh_from_db()
+    assert recharge.state == "expired"
+    fields = _paid(razorpay, recharge)
+    client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
+    assert balance_of(recharge.user_id) == 500_00
+    assert expire_old() == 0
 
 
 @pytest.mark.parametrize("state", ["completed", "pending"])
