@@ -221,4 +221,5 @@ def _failed(alert: Alert, error: TelegramError, *, for_good: bool) -> None:
 def _described(error: TelegramError) -> str:
     """Name an error without the token: some of the library's sentences contain it."""
     sentence = f"{type(error).__name__}: {error.message}"
-    return sentence.replace(settings.TELEGRAM_BOT_TOKEN, "***")
+    token = settings.TELEGRAM_BOT_TOKEN
+    return sentence.replace(token, "***") if token else sentence
