@@ -1,0 +1,262 @@
+"""Delivery of the outbox by the real SDK over HTTP: what fails waits, nothing is lost."""
+
+import logging
+import threading
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+from telegram.error import RetryAfter
+
+from telegram_alerts import delivery
+from telegram_alerts.delivery import Outcome, claim_batch, deliver_batch
+from telegram_alerts.models import Alert
+from tests.telegram_alerts.fake_bot_api import TOKEN
+
+pytestmark = pytest.mark.django_db
+
+
+def states() -> list[str]:
+    return list(Alert.objects.order_by("text").values_list("state", flat=True))
+
+
+def test_what_is_due_is_sent_once_and_noted(telegram, make_alerts):
+    make_alerts(3)
+    assert deliver_batch() == Outcome(claimed=3, sent=3)
+    assert sorted(telegram.delivered) == ["alert 0", "alert 1", "alert 2"]
+    assert {(a.state, a.attempts, a.last_error) for a in Alert.objects.all()} == {("sent", 1, "")}
+    assert all(alert.sent_at is not None for alert in Alert.objects.all())
+    assert deliver_batch() == Outcome()
+    assert telegram.requests == 3
+
+
+def test_without_a_token_alerts_are_kept(telegram, make_alerts, settings):
+    settings.TELEGRAM_BOT_TOKEN = ""
+    make_alerts(2)
+    assert deliver_batch() == Outcome()
+    out = StringIO()
+    call_command("deliver_alerts", stdout=out)
+    assert "alerts are kept" in out.getvalue()
+    assert (states(), telegram.requests) == (["pending"] * 2, 0)
+    assert set(Alert.objects.values_list("claimed_until", flat=True)) == {None}
+
+
+def test_what_is_not_due_waits(telegram, make_alerts):
+    make_alerts(1)
+    Alert.objects.update(next_attempt_at=timezone.now() + timedelta(minutes=1))
+    assert deliver_batch() == Outcome()
+    assert telegram.requests == 0
+
+
+def test_flood_control_pauses_all_that_is_due(telegram, make_alerts, make_due):
+    make_alerts(delivery.BATCH + 5)
+    telegram.script = ["ok", "flood"]
+    before = timezone.now()
+    assert deliver_batch() == Outcome(claimed=20, sent=1, paused=True)
+    waiting = Alert.objects.filter(state="pending")
+    assert waiting.count() == 24
+    # Telegram asked for 7 seconds; one more is given. Also those that nobody claimed wait.
+    for alert in waiting:
+        assert before + timedelta(seconds=8) <= alert.next_attempt_at
+        assert (alert.attempts, alert.claimed_until) == (0, None)
+    assert deliver_batch() == Outcome()
+    assert telegram.requests == 2
+    make_due()
+    assert [deliver_batch().sent, deliver_batch().sent] == [20, 4]
+    assert len(set(telegram.delivered)) == len(telegram.delivered) == 25
+
+
+def test_flood_control_is_read_as_a_timedelta_too(telegram, make_alerts, monkeypatch):
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")
+    assert RetryAfter(7).retry_after == timedelta(seconds=7)
+    make_alerts(1)
+    telegram.script = ["flood"]
+    before = timezone.now()
+    assert deliver_batch().paused
+    assert Alert.objects.get().next_attempt_at - before < timedelta(seconds=20)
+    assert Alert.objects.get().next_attempt_at - before >= timedelta(seconds=8)
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "drop"])
+def test_a_passing_fault_is_tried_again_and_holds_up_nothing(
+    telegram, make_alerts, make_due, fault
+):
+    make_alerts(3)
+    telegram.script = [fault]
+    assert deliver_batch() == Outcome(claimed=3, sent=2)
+    failed = Alert.objects.get(state="pending")
+    assert (failed.attempts, failed.claimed_until) == (1, None)
+    assert failed.last_error.startswith("NetworkError: ")
+    assert failed.next_attempt_at > timezone.now()
+    make_due()
+    assert deliver_batch() == Outcome(claimed=1, sent=1)
+    assert set(telegram.delivered) == {"alert 0", "alert 1", "alert 2"}
+    # Only what was dropped after it was taken arrives twice: at least once, never lost.
+    assert len(telegram.delivered) == (4 if fault == "drop" else 3)
+
+
+def test_pauses_grow_and_end(telegram, make_alerts, make_due, monkeypatch):
+    monkeypatch.setattr(delivery.random, "uniform", lambda low, high: 1.0)
+    monkeypatch.setattr(delivery, "MOST_ATTEMPTS", 4)
+    make_alerts(1)
+    telegram.script = ["500"] * 4
+    pauses = []
+    for _unused in range(4):
+        make_due()
+        before = timezone.now()
+        deliver_batch()
+        alert = Alert.objects.get()
+        pauses.append(round((alert.next_attempt_at - before).total_seconds() / 2) * 2)
+    assert pauses == [2, 4, 8, 16]
+    assert (alert.state, alert.attempts) == ("failed", 4)
+    assert deliver_batch() == Outcome()
+
+
+def test_the_longest_pause_is_about_an_hour(make_alerts, monkeypatch):
+    monkeypatch.setattr(delivery.random, "uniform", lambda low, high: high)
+    (alert,) = make_alerts(1)
+    alert.attempts = 20
+    before = timezone.now()
+    delivery._failed(alert, delivery.TelegramError("down"), for_good=False)
+    pause = Alert.objects.get().next_attempt_at - before
+    # An hour and the most that is added to it; the database cuts microseconds.
+    assert round(pause.total_seconds()) == 5400
+
+
+def test_a_message_that_telegram_refuses_fails_for_good_and_alone(telegram, make_alerts):
+    make_alerts(2)
+    telegram.script = ["bad message"]
+    assert deliver_batch() == Outcome(claimed=2, sent=1)
+    assert sorted(states()) == ["failed", "sent"]
+    failed = Alert.objects.get(state="failed")
+    assert failed.last_error == "BadRequest: Can't parse entities"
+
+
+@pytest.mark.parametrize("fault", ["bad token", "kicked", "no chat"])
+def test_a_wrong_set_up_fails_no_alert(telegram, make_alerts, make_due, caplog, fault):
+    make_alerts(3)
+    telegram.script = [fault]
+    with caplog.at_level(logging.DEBUG, logger="telegram_alerts"):
+        assert deliver_batch() == Outcome(claimed=3, sent=0, paused=True)
+    assert states() == ["pending"] * 3
+    assert telegram.requests == 1
+    assert TOKEN not in caplog.text
+    assert not Alert.objects.filter(last_error__contains=TOKEN).exists()
+    make_due()
+    assert deliver_batch() == Outcome(claimed=3, sent=3)
+
+
+def test_a_silent_telegram_holds_one_message_for_the_timeout_only(
+    telegram, make_alerts, monkeypatch
+):
+    monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 0.2)
+    released = threading.Event()
+    telegram.before_answer = lambda: released.wait(10)
+    make_alerts(3)
+    assert deliver_batch() == Outcome(claimed=3, sent=0, paused=True)
+    released.set()
+    assert states() == ["pending"] * 3
+    assert telegram.requests == 1
+
+
+def test_nobody_listening_is_an_error_that_waits(telegram, make_alerts, settings):
+    settings.TELEGRAM_BASE_URL = "http://127.0.0.1:9/bot"
+    make_alerts(1)
+    assert deliver_batch() == Outcome(claimed=1, sent=0)
+    assert states() == ["pending"]
+
+
+def test_a_claim_belongs_to_one_until_its_lease_ends(make_alerts):
+    make_alerts(3)
+    assert len(claim_batch()) == 3
+    assert claim_batch() == []
+    past = timezone.now() - timedelta(seconds=1)
+    Alert.objects.update(claimed_until=past)
+    assert len(claim_batch()) == 3
+
+
+def test_a_claim_lost_between_reading_and_writing_is_not_taken(make_alerts, monkeypatch):
+    make_alerts(1)
+    rivals: list[list[Alert]] = []
+    real_free = delivery._free
+
+    class Rival:
+        """Reads what is due, and lets another worker claim it before this one writes."""
+
+        def __init__(self, found):
+            self.found = found
+
+        def filter(self, **kwargs):
+            return Rival(self.found.filter(**kwargs))
+
+        def order_by(self, *fields):
+            return Rival(self.found.order_by(*fields))
+
+        def __getitem__(self, wanted):
+            found = list(self.found[wanted])
+            monkeypatch.setattr(delivery, "_free", real_free)
+            rivals.append(claim_batch())
+            return found
+
+    monkeypatch.setattr(delivery, "_free", lambda now: Rival(real_free(now)))
+    assert claim_batch() == []
+    assert len(rivals[0]) == 1
+
+
+def test_a_worker_whose_lease_was_taken_over_writes_nothing(make_alerts):
+    make_alerts(1)
+    (slow,) = claim_batch()
+    Alert.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    (quick,) = claim_batch()
+    delivery._failed(slow, delivery.TelegramError("late"), for_good=True)
+    assert Alert.objects.get().state == "pending"
+    delivery._sent(quick)
+    assert Alert.objects.get().state == "sent"
+
+
+def test_the_lease_outlasts_the_longest_batch():
+    assert delivery.BATCH * delivery.TIMEOUT_SECONDS < delivery.LEASE_SECONDS
+
+
+def test_the_command_sends_all_batches_past_a_refused_one(telegram, make_alerts):
+    make_alerts(delivery.BATCH + 3)
+    telegram.script = ["bad message"] * delivery.BATCH
+    out = StringIO()
+    call_command("deliver_alerts", stdout=out)
+    assert out.getvalue() == "3 sent\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_workers_deliver_thirty_alerts_and_double_none(telegram, make_alerts):
+    make_alerts(30)
+    telegram.script = ["ok"] * 4 + ["500"] + ["ok"] * 6 + ["html"] + ["ok"] * 5 + ["500"]
+    barrier = threading.Barrier(3)
+    sent = [0, 0, 0]
+    deadline = timezone.now() + timedelta(seconds=60)
+
+    def work(index: int) -> None:
+        barrier.wait(timeout=10)
+        try:
+            while Alert.objects.filter(state="pending").exists() and timezone.now() < deadline:
+                sent[index] += deliver_batch(limit=4).sent
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=70)
+    assert sum(sent) == 30
+    assert sorted(telegram.delivered) == sorted(f"alert {number}" for number in range(30))
+    assert states() == ["sent"] * 30
+
+
+def test_control_a_claim_without_its_condition_would_double(telegram, make_alerts, monkeypatch):
+    make_alerts(1)
+    monkeypatch.setattr(delivery, "_free", lambda now: Alert.objects.all())
+    first, second = claim_batch(), claim_batch()
+    assert (len(first), len(second)) == (1, 1)
