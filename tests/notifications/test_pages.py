@@ -1,0 +1,141 @@
+"""The pages of the notices through the client: mine only, paged, counted."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from notifications.models import Notification
+from tests.factories import CustomerFactory, SupportFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def make_notices(user, count: int) -> list[Notification]:
+    """Write "note 0" (oldest) to "note <count-1>", a minute apart."""
+    start = timezone.now() - timedelta(hours=2)
+    return [
+        Notification.objects.create(
+            user=user,
+            kind=Notification.Kind.NOTICE,
+            title=f"note {number}",
+            link="/plans/",
+            created_at=start + timedelta(minutes=number),
+        )
+        for number in range(count)
+    ]
+
+
+def titles(page) -> list[str]:
+    return [item.title for item in page.context["items"]]
+
+
+def test_the_list_shows_mine_newest_first_and_an_empty_page_to_others(customer, client_for):
+    make_notices(customer, 3)
+    page = client_for(customer).get("/notifications/")
+    assert titles(page) == ["note 2", "note 1", "note 0"]
+    assert (page.context["unread_count"], page.context["header"].unread_count) == (3, 3)
+    assert page.context["older_url"] == page.context["newer_url"] == ""
+    other = client_for(CustomerFactory()).get("/notifications/")
+    assert titles(other) == []
+    assert b"Nothing to read" in other.content
+
+
+def test_twenty_on_a_page_each_once_also_while_new_ones_come(customer, client_for):
+    make_notices(customer, 45)
+    client = client_for(customer)
+    first = client.get("/notifications/")
+    Notification.objects.create(user=customer, kind="notice", title="new one")
+    second = client.get("/notifications/" + first.context["older_url"])
+    third = client.get("/notifications/" + second.context["older_url"])
+    seen = titles(first) + titles(second) + titles(third)
+    assert seen == [f"note {number}" for number in reversed(range(45))]
+    assert [len(titles(page)) for page in (first, second, third)] == [20, 20, 5]
+    assert third.context["older_url"] == ""
+    back = client.get("/notifications/" + third.context["newer_url"])
+    assert titles(back) == titles(second)
+
+
+def test_a_page_that_is_nonsense_is_the_first_page(customer, client_for):
+    make_notices(customer, 1)
+    page = client_for(customer).get("/notifications/?before=nonsense")
+    assert titles(page) == ["note 0"]
+
+
+def test_opening_marks_one_read_and_goes_where_it_points(customer, client_for):
+    first, second = make_notices(customer, 2)
+    client = client_for(customer)
+    answer = client.post(first.open_url)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/plans/")
+    first.refresh_from_db()
+    read_at = first.read_at
+    assert read_at is not None
+    client.post(first.open_url)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.read_at, second.read_at) == (read_at, None)
+    assert client.get("/notifications/").context["unread_count"] == 1
+
+
+def test_a_notice_without_a_link_goes_back_to_the_list(customer, client_for):
+    note = Notification.objects.create(user=customer, kind="notice", title="plain")
+    assert client_for(customer).post(note.open_url).headers["Location"] == "/notifications/"
+
+
+def test_reading_all_reads_mine_and_nobody_elses(customer, client_for):
+    other = CustomerFactory()
+    make_notices(customer, 3)
+    make_notices(other, 2)
+    answer = client_for(customer).post("/notifications/read/")
+    assert answer.headers["Location"] == "/notifications/"
+    assert Notification.objects.for_user(customer).unread().count() == 0
+    assert Notification.objects.for_user(other).unread().count() == 2
+
+
+def test_deleting_deletes_one(customer, client_for):
+    first, second = make_notices(customer, 2)
+    assert client_for(customer).post(first.delete_url).status_code == 302
+    assert list(Notification.objects.values_list("pk", flat=True)) == [second.pk]
+
+
+@pytest.mark.parametrize("address", ["open_url", "delete_url"])
+def test_another_customers_notice_is_not_found_and_unchanged(customer, client_for, address):
+    (note,) = make_notices(customer, 1)
+    stranger = client_for(CustomerFactory())
+    assert stranger.post(getattr(note, address)).status_code == 404
+    note.refresh_from_db()
+    assert note.read_at is None
+
+
+def test_a_notice_that_never_was_is_not_found(customer, client_for):
+    client = client_for(customer)
+    assert client.post("/notifications/6a0000000000000000000000/open/").status_code == 404
+    assert client.post("/notifications/nonsense/open/").status_code == 404
+
+
+def test_reading_a_page_changes_nothing(customer, client_for):
+    (note,) = make_notices(customer, 1)
+    client = client_for(customer)
+    for address in (note.open_url, note.delete_url, "/notifications/read/"):
+        assert client.get(address).status_code == 405
+    client.get("/notifications/")
+    note.refresh_from_db()
+    assert note.read_at is None
+
+
+def test_strangers_log_in_and_staff_are_refused(customer, client_for):
+    (note,) = make_notices(customer, 1)
+    for address in ("/notifications/read/", note.open_url, note.delete_url):
+        answer = Client().post(address)
+        assert answer.headers["Location"] == f"/login/?next={address}"
+        assert client_for(SupportFactory()).post(address).status_code == 403
+    assert client_for(SupportFactory()).get("/notifications/").status_code == 403
+    note.refresh_from_db()
+    assert note.read_at is None
+
+
+def test_the_header_asks_the_database_for_strangers_nothing(db, commands):
+    page = Client().get("/login/")
+    assert (page.context["header"].unread_count, page.context["header"].balance_paise) == (0, None)
+    assert not [command for command in commands if "notifications" in command]
