@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from wallet import views
+from wallet import statement_views, views
 
 app_name = "wallet"
 urlpatterns = [
     path("", views.overview, name="overview"),
-    path("statement/", views.statement, name="statement"),
+    path("statement/", statement_views.statement, name="statement"),
     path("topup/", views.topup, name="topup"),
     path("topup/<objectid:pk>/", views.checkout, name="checkout"),
     path("topup/<objectid:pk>/callback/", views.callback, name="callback"),

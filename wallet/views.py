@@ -2,7 +2,7 @@
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from bson import ObjectId
 from csp.constants import SELF, UNSAFE_INLINE
@@ -22,11 +22,10 @@ from accounts.decorators import customer_required
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, plain_rupees
 from wallet.errors import KeyReused
-from wallet.forms import StatementForm, TopUpForm
+from wallet.forms import TopUpForm
 from wallet.models import Recharge, WalletTransaction
 from wallet.recharges import confirm_callback, start_recharge
 from wallet.services import balance_of
-from wallet.statements import month_bounds, statement_page
 from wallet.webhooks import BadSignature, receive
 
 RECENT = 8
@@ -183,39 +182,6 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except BadSignature:
         return HttpResponse(status=400)
     return HttpResponse(status=204)
-
-
-@require_safe
-@customer_required
-def statement(request: HttpRequest) -> HttpResponse:
-    """Every movement of my money, newest first."""
-    entries = WalletTransaction.objects.for_user(request.user)
-    form = StatementForm(request.GET)
-    form.is_valid()
-    kind, month = form.cleaned_data.get("kind"), form.cleaned_data.get("month")
-    if kind:
-        entries = entries.filter(reference_type=kind)
-    if month:
-        first, following = month_bounds(month)
-        entries = entries.filter(created_at__gte=first, created_at__lt=following)
-    page = statement_page(
-        entries, before=request.GET.get("before", ""), after=request.GET.get("after", "")
-    )
-    chosen = {"kind": kind, "month": month}
-    context = {
-        "entries": page.entries,
-        "older_url": _page_url("before", page.older_than, chosen),
-        "newer_url": _page_url("after", page.newer_than, chosen),
-        "form": form,
-        "balance_paise": balance_of(request.user.pk),
-    }
-    return render(request, "wallet/statement.html", context)
-
-
-def _page_url(name: str, edge: int | None, chosen: dict[str, Any]) -> str:
-    if edge is None:
-        return ""
-    return "?" + urlencode({key: value for key, value in chosen.items() if value} | {name: edge})
 
 
 def _own_address(request: HttpRequest, address: str) -> str:
