@@ -28,7 +28,7 @@ def say(name: str, line: str) -> None:
             return
 
 
-def _end_with(parent: int) -> Callable[[], None]:
+def end_with(parent: int) -> Callable[[], None]:
     """Return what a child does before its program starts, to end when `parent` ends."""
     if sys.platform != "linux":
         return lambda: None
@@ -59,7 +59,7 @@ class Child:
             errors="replace",
             # Ctrl-C in a terminal reaches the launcher alone, which ends the rest in order.
             start_new_session=True,
-            preexec_fn=_end_with(os.getpid()),
+            preexec_fn=end_with(os.getpid()),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -18,18 +18,9 @@ from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
 
 from razorpay_sandbox.checkout import rupees, text_colour
 from razorpay_sandbox.process import SandboxServer
+from tests.browser.chromium import ARGUMENTS, find_chromium
 
 NewOrder = Callable[..., dict[str, Any]]
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 SHOP_PAGE = """<!doctype html><meta name="viewport" content="width=device-width">
 <title>Shop</title><button id="pay">Top up</button><a href="/">Home</a><pre id="heard"></pre>
 <script src="%(sandbox)s/v1/checkout.js"></script>
@@ -123,7 +114,7 @@ def test_wrong_key_or_order_cannot_be_paid(sandbox: SandboxServer, new_order: Ne
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         yield chromium.new_context()
         chromium.close()
 
