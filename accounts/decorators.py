@@ -8,7 +8,15 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from accounts.models import User
+
 View = Callable[..., HttpResponse]
+
+
+class CustomerRequest(HttpRequest):
+    """What a view behind `customer_required` gets: a request whose user is known."""
+
+    user: User
 
 
 def customer_required(view: View) -> View:

@@ -1,6 +1,6 @@
 """Finding and making users."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import BaseUserManager
 from django_mongodb_backend.managers import MongoManager
@@ -8,11 +8,14 @@ from django_mongodb_backend.managers import MongoManager
 from accounts.errors import InvalidPhone
 from accounts.phones import parse_phone
 
+if TYPE_CHECKING:
+    from accounts.models import User
 
-class UserManager(BaseUserManager, MongoManager):
+
+class UserManager(BaseUserManager["User"], MongoManager["User"]):
     """Users by phone, in whatever notation it is written."""
 
-    def get_by_natural_key(self, username: str | None) -> Any:
+    def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user with this phone.
 
         Raises:
@@ -24,7 +27,7 @@ class UserManager(BaseUserManager, MongoManager):
             raise self.model.DoesNotExist("no user has this phone") from error
         return self.get(phone=phone)
 
-    def create_customer(self, phone: str, **fields: Any) -> Any:
+    def create_customer(self, phone: str, **fields: Any) -> "User":
         """Create a customer.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from bson import ObjectId
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -27,6 +27,7 @@ class User(AbstractBaseUser):
         SUPPORT = "support", _("Support")
         ADMIN = "admin", _("Admin")
 
+    # Django's way to leave a field of a base model out; the stubs know only the field.
     password = None  # type: ignore[assignment]
     phone = models.CharField(_("phone"), max_length=20, unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True, default="")
@@ -39,7 +40,7 @@ class User(AbstractBaseUser):
 
     USERNAME_FIELD = "phone"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects = UserManager()
 
@@ -89,7 +90,7 @@ class User(AbstractBaseUser):
     def has_usable_password(self) -> bool:
         return False
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         return False
 
     def set_password(self, raw_password: str | None) -> None:
@@ -142,6 +143,8 @@ class LoginSession(AbstractBaseSession):
     device = models.CharField(max_length=80, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
+    # Set on the list of open sessions, for the one that looks at it; not stored.
+    is_current = False
 
     class Meta:
         db_table = "sessions"
@@ -164,7 +167,8 @@ class TotpDevice(Device):
     last_t = models.BigIntegerField(default=-1)
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = EncryptedManager()
+    # Not the manager of django-otp, which would write an encrypted key in plain text.
+    objects = EncryptedManager()  # type: ignore[assignment, misc]
 
     class Meta:
         db_table = "totp_devices"

@@ -1,7 +1,7 @@
 """Sessions in MongoDB that know whose they are, where they began and when they were last seen."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -25,12 +25,13 @@ class SessionStore(DatabaseStore):
         return LoginSession
 
     def _get_session_from_db(self) -> LoginSession | None:
-        row = super()._get_session_from_db()
+        # The stubs leave this method of Django's store out.
+        row = cast(LoginSession | None, super()._get_session_from_db())  # type: ignore[misc]
         self.last_seen_at = row.last_seen_at if row is not None else None
         return row
 
     def create_model_instance(self, data: dict[str, Any]) -> LoginSession:
-        row = super().create_model_instance(data)
+        row = cast(LoginSession, super().create_model_instance(data))
         login = data.get(LOGIN_KEY) or {}
         row.user_id = object_id(data.get(SESSION_KEY))
         row.ip = login.get("ip", "")

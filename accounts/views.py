@@ -263,8 +263,11 @@ def enrol(request: HttpRequest, token: str) -> HttpResponse:
         else:
             request.session.cycle_key()
             mark_verified(request, device)
-            context = {"codes": codes, "continue_url": reverse("admin:index")}
-            return render(request, "accounts/backup_codes.html", context)
+            return render(
+                request,
+                "accounts/backup_codes.html",
+                {"codes": codes, "continue_url": reverse("admin:index")},
+            )
     secret = link.key
     context = {
         "qr_svg": _qr_svg(factor.provisioning_uri(link, user)),

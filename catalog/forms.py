@@ -1,5 +1,7 @@
 """The filter of the shop window."""
 
+from typing import Any, cast
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -23,12 +25,13 @@ class PlanFilterForm(forms.Form):
     max_price = RupeesField(label=_("Up to ₹"), required=False, min_paise=0)
     in_stock = forms.BooleanField(label=_("In stock only"), required=False)
 
-    def __init__(self, *args: object, platforms: list[tuple[str, str]], **kwargs: object) -> None:
+    def __init__(self, *args: Any, platforms: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["platform"].choices = [("", _("All platforms")), *platforms]
+        platform = cast(forms.ChoiceField, self.fields["platform"])
+        platform.choices = [("", _("All platforms")), *platforms]
 
-    def clean(self) -> dict:
-        cleaned = super().clean()
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
         low, high = cleaned.get("min_price"), cleaned.get("max_price")
         if low is not None and high is not None and low > high:
             self.add_error("max_price", _("This is below the lowest price you chose."))

@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -52,7 +53,10 @@ def refuse_foreign_database(uri: str, name: str) -> None:
     address itself is not repeated: it may hold a password.
     """
     try:
-        with MongoClient(uri, serverSelectionTimeoutMS=SERVER_WAIT_MS) as client:
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            uri, serverSelectionTimeoutMS=SERVER_WAIT_MS
+        )
+        with client:
             client.admin.command("ping")
             database = client[name]
             if not database.list_collection_names():

@@ -1,19 +1,19 @@
 """Pages of the customer's notices."""
 
 from bson import ObjectId
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from notifications.models import Notification
 from ottsonly.paging import page_by_id
 
 
 @require_safe
 @customer_required
-def notification_list(request: HttpRequest) -> HttpResponse:
+def notification_list(request: CustomerRequest) -> HttpResponse:
     """My notices, newest first."""
     mine = Notification.objects.for_user(request.user)
     items, older_url, newer_url = page_by_id(request, mine)
@@ -28,7 +28,7 @@ def notification_list(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @customer_required
-def open_notification(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def open_notification(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Mark one read and go where it points."""
     item = get_object_or_404(Notification.objects.for_user(request.user), pk=pk)
     Notification.objects.filter(pk=pk, read_at__isnull=True).update(read_at=timezone.now())
@@ -37,7 +37,7 @@ def open_notification(request: HttpRequest, pk: ObjectId) -> HttpResponse:
 
 @require_POST
 @customer_required
-def read_all(request: HttpRequest) -> HttpResponse:
+def read_all(request: CustomerRequest) -> HttpResponse:
     """Mark all of mine read."""
     Notification.objects.for_user(request.user).unread().update(read_at=timezone.now())
     return redirect("notifications:list")
@@ -45,7 +45,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @customer_required
-def delete(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def delete(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Delete one of mine."""
     get_object_or_404(Notification.objects.for_user(request.user), pk=pk).delete()
     return redirect("notifications:list")

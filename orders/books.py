@@ -8,8 +8,7 @@ from django.db.models import Sum
 from catalog.books import check_stock
 from catalog.models import StockMovement
 from orders.models import Order, Refund
-from ottsonly.findings import Finding
-from ottsonly.mongo import in_transaction
+from ottsonly.findings import Finding, looked_at_twice
 from subscriptions.books import check_seats
 from subscriptions.models import Subscription
 from wallet.books import check_ledger, check_recharges
@@ -31,10 +30,9 @@ def check_books() -> Iterator[Finding]:
 
 def check_orders() -> Iterator[Finding]:
     """Yield each order without its entry, subscription or stock movement, or over-refunded."""
-    for order_id in Order.objects.values_list("pk", flat=True).iterator():
-        if not _order_findings(order_id):
-            continue
-        yield from in_transaction(lambda pk=order_id: _order_findings(pk))
+    yield from looked_at_twice(
+        _order_findings, Order.objects.values_list("pk", flat=True).iterator()
+    )
 
 
 def _order_findings(order_id: ObjectId) -> list[Finding]:

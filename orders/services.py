@@ -289,7 +289,7 @@ def _take_back(order: Order) -> None:
     """
     now = timezone.now()
     subscription = order.subscription
-    if order.delivered_at is None:
+    if order.period_start is None or order.period_end is None:
         return_stock(plan_id=order.plan_id, order_id=order.pk)
         unused = timedelta(days=order.duration_days)
     else:

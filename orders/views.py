@@ -3,13 +3,13 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from catalog.errors import SoldOut
 from catalog.models import Delivery, Plan
 from orders.errors import OrderRefused, PriceChanged
@@ -27,7 +27,7 @@ from wallet.services import balance_of
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @customer_required
-def confirm(request: HttpRequest, platform_slug: str, plan_slug: str) -> HttpResponse:
+def confirm(request: CustomerRequest, platform_slug: str, plan_slug: str) -> HttpResponse:
     """Show what will be bought and at what price; buy it when confirmed."""
     plan = _plan_on_sale(platform_slug, plan_slug)
     if request.method != "POST":
@@ -63,14 +63,14 @@ def _plan_on_sale(platform_slug: str, plan_slug: str) -> Plan:
     return plan
 
 
-def _new_form(request: HttpRequest, plan: Plan) -> ConfirmForm:
+def _new_form(request: CustomerRequest, plan: Plan) -> ConfirmForm:
     email = request.POST.get("customer_email") or getattr(request.user, "email", "")
     initial = {"quote": quote_for(user=request.user, plan=plan), "customer_email": email}
     return ConfirmForm(plan=plan, initial=initial)
 
 
 def _confirm_page(
-    request: HttpRequest,
+    request: CustomerRequest,
     plan: Plan,
     form: ConfirmForm,
     *,
@@ -97,7 +97,7 @@ def _confirm_page(
 
 @require_safe
 @customer_required
-def order_list(request: HttpRequest) -> HttpResponse:
+def order_list(request: CustomerRequest) -> HttpResponse:
     """My orders, newest first."""
     orders, older_url, newer_url = page_by_id(request, Order.objects.for_user(request.user))
     context = {"orders": orders, "older_url": older_url, "newer_url": newer_url}
@@ -106,7 +106,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @customer_required
-def order_detail(request: HttpRequest, number: str) -> HttpResponse:
+def order_detail(request: CustomerRequest, number: str) -> HttpResponse:
     """One order of mine, with its progress, refunds and ledger entries."""
     order = get_object_or_404(Order.objects.for_user(request.user), number=number.upper())
     refunds = list(order.refunds.order_by("-created_at"))

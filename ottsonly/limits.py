@@ -3,12 +3,12 @@
 import time
 from datetime import UTC, datetime
 
-from django.db import connection
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from ottsonly.encryption import keyed_hash
 from ottsonly.models import Counter
+from ottsonly.mongo import connection
 
 
 def allow(key: str, *, limit: int, seconds: int) -> bool:

@@ -131,9 +131,9 @@ def reveal_credentials(*, subscription: Subscription, user: Any, ip: str) -> dic
     Raises:
         NotDelivered: nothing was delivered yet, or the time is over by the clock.
     """
-    if subscription.user_id != user.pk or not subscription.can_reveal:
-        raise NotDelivered(_("There are no login details to show for this subscription."))
     credential = subscription.credential
+    if subscription.user_id != user.pk or credential is None or not subscription.can_reveal:
+        raise NotDelivered(_("There are no login details to show for this subscription."))
     # Recorded before it is shown: a look that left no trace must not be possible.
     Reveal.objects.create(credential=credential, subscription=subscription, user=user, ip=ip)
     return {

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from ottsonly.paging import page_by_id
 from ottsonly.requests import client_ip
 from subscriptions.errors import NotDelivered
@@ -17,7 +17,7 @@ from subscriptions.services import reveal_credentials
 
 @require_safe
 @customer_required
-def subscription_list(request: HttpRequest) -> HttpResponse:
+def subscription_list(request: CustomerRequest) -> HttpResponse:
     """My subscriptions: those that run first."""
     found, older_url, newer_url = page_by_id(request, Subscription.objects.for_user(request.user))
     context = {
@@ -31,7 +31,7 @@ def subscription_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @customer_required
-def subscription_detail(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def subscription_detail(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """One subscription of mine, without its secrets."""
     subscription = get_object_or_404(Subscription.objects.for_user(request.user), pk=pk)
     return _page(request, subscription)
@@ -41,7 +41,7 @@ def subscription_detail(request: HttpRequest, pk: ObjectId) -> HttpResponse:
 @customer_required
 @never_cache
 @sensitive_variables("credentials")
-def reveal(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def reveal(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Show the login details: recorded, and kept by no cache."""
     subscription = get_object_or_404(
         Subscription.objects.for_user(request.user).select_related("credential"), pk=pk

@@ -1,33 +1,26 @@
 """Checks of the ledger's books."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from bson import ObjectId
 
-from ottsonly.findings import Finding
-from ottsonly.mongo import in_transaction
+from ottsonly.findings import Finding, looked_at_twice
 from wallet.models import Recharge, Wallet, WalletTransaction
 
 
 def check_ledger() -> Iterator[Finding]:
     """Yield each wallet whose balance is not the sum, or the end of the chain, of its ledger."""
-    for user_id in Wallet.objects.values_list("pk", flat=True).iterator():
-        yield from _looked_at_twice(_ledger_finding, user_id)
+    yield from looked_at_twice(
+        _ledger_findings, Wallet.objects.values_list("pk", flat=True).iterator()
+    )
     owners = WalletTransaction.objects.order_by().values_list("user_id", flat=True).distinct()
-    for user_id in owners.iterator():
-        if not Wallet.objects.filter(pk=user_id).exists():
-            yield from _looked_at_twice(_ledger_finding, user_id)
+    yield from looked_at_twice(
+        _ledger_findings,
+        (pk for pk in owners.iterator() if not Wallet.objects.filter(pk=pk).exists()),
+    )
 
 
-def _looked_at_twice(look: Callable[[ObjectId], Finding | None], pk: ObjectId) -> Iterator[Finding]:
-    """Look again in one snapshot before reporting: money may have moved between two reads."""
-    if look(pk) is not None:
-        finding = in_transaction(lambda: look(pk))
-        if finding is not None:
-            yield finding
-
-
-def _ledger_finding(user_id: ObjectId) -> Finding | None:
+def _ledger_findings(user_id: ObjectId) -> list[Finding]:
     wallet = Wallet.objects.filter(pk=user_id).first()
     total = expected = 0
     rows = WalletTransaction.objects.filter(user_id=user_id).order_by("sequence")
@@ -35,31 +28,38 @@ def _ledger_finding(user_id: ObjectId) -> Finding | None:
         sequence, amount, after = row
         expected, total = expected + 1, total + amount
         if sequence != expected or after != total or total < 0:
-            return Finding(
-                "the ledger is one unbroken chain",
-                f"wallet {user_id}",
-                f"entry {sequence}: balance after is {after}, should be {total} at {expected}",
-            )
+            return [
+                Finding(
+                    "the ledger is one unbroken chain",
+                    f"wallet {user_id}",
+                    f"entry {sequence}: balance after is {after}, should be {total} at {expected}",
+                )
+            ]
     if wallet is None:
-        return Finding(
-            "every ledger has its wallet",
-            f"wallet {user_id}",
-            f"missing; its ledger sums to {total} at {expected}",
-        )
+        return [
+            Finding(
+                "every ledger has its wallet",
+                f"wallet {user_id}",
+                f"missing; its ledger sums to {total} at {expected}",
+            )
+        ]
     if (wallet.balance_paise, wallet.sequence) != (total, expected):
-        return Finding(
-            "a balance equals the sum of its ledger",
-            f"wallet {user_id}",
-            f"balance is {wallet.balance_paise} at {wallet.sequence}, "
-            f"ledger sums to {total} at {expected}",
-        )
-    return None
+        return [
+            Finding(
+                "a balance equals the sum of its ledger",
+                f"wallet {user_id}",
+                f"balance is {wallet.balance_paise} at {wallet.sequence}, "
+                f"ledger sums to {total} at {expected}",
+            )
+        ]
+    return []
 
 
 def check_recharges() -> Iterator[Finding]:
     """Yield each top-up that was credited without being completed, or the other way round."""
-    for pk in Recharge.objects.values_list("pk", flat=True).iterator():
-        yield from _looked_at_twice(_recharge_finding, pk)
+    yield from looked_at_twice(
+        _recharge_findings, Recharge.objects.values_list("pk", flat=True).iterator()
+    )
     credits = WalletTransaction.objects.filter(reference_type="recharge").order_by()
     # A top-up is saved long before its entry and never deleted: no second look is needed.
     for reference in credits.values_list("reference_id", flat=True).iterator():
@@ -72,7 +72,7 @@ def check_recharges() -> Iterator[Finding]:
             )
 
 
-def _recharge_finding(pk: ObjectId) -> Finding | None:
+def _recharge_findings(pk: ObjectId) -> list[Finding]:
     recharge = Recharge.objects.get(pk=pk)
     entries = list(
         WalletTransaction.objects.filter(
@@ -82,9 +82,11 @@ def _recharge_finding(pk: ObjectId) -> Finding | None:
     completed = recharge.state == Recharge.State.COMPLETED
     expected = [(recharge.user_id, recharge.amount_paise)] if completed else []
     if entries == expected:
-        return None
-    return Finding(
-        "a completed top-up has exactly one ledger entry",
-        f"recharge {pk}",
-        f"state is {recharge.state}, entries found: {entries}",
-    )
+        return []
+    return [
+        Finding(
+            "a completed top-up has exactly one ledger entry",
+            f"recharge {pk}",
+            f"state is {recharge.state}, entries found: {entries}",
+        )
+    ]

@@ -1,5 +1,7 @@
 """Forms of the wallet."""
 
+from typing import Any, cast
+
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -17,9 +19,9 @@ class TopUpForm(forms.Form):
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
     next = forms.CharField(widget=forms.HiddenInput, required=False, max_length=300)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        amount = self.fields["amount"]
+        amount = cast(RupeesField, self.fields["amount"])
         amount.min_paise, amount.max_paise = settings.TOPUP_MIN_PAISE, settings.TOPUP_MAX_PAISE
 
 

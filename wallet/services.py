@@ -3,12 +3,12 @@
 from typing import Any
 
 from bson import ObjectId
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
 from ottsonly.audit import record_event
-from ottsonly.mongo import in_transaction
+from ottsonly.mongo import connection, in_transaction
 from wallet.errors import AdjustmentRefused, InsufficientBalance
 from wallet.models import Wallet, WalletTransaction
 

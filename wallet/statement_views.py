@@ -3,11 +3,11 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from wallet.forms import StatementForm
 from wallet.models import WalletTransaction
 from wallet.services import balance_of
@@ -16,7 +16,7 @@ from wallet.statements import month_bounds, statement_page
 
 @require_safe
 @customer_required
-def statement(request: HttpRequest) -> HttpResponse:
+def statement(request: CustomerRequest) -> HttpResponse:
     """Every movement of my money, newest first."""
     entries = WalletTransaction.objects.for_user(request.user)
     form = StatementForm(request.GET)

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, plain_rupees
 from wallet.errors import KeyReused
@@ -34,7 +34,7 @@ RECENT = 8
 @require_safe
 @never_cache
 @customer_required
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: CustomerRequest) -> HttpResponse:
     """Balance, top-up and the latest entries."""
     way_back = _own_address(request, request.GET.get("next", ""))
     initial = {
@@ -45,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return _overview(request, TopUpForm(initial=initial), way_back)
 
 
-def _overview(request: HttpRequest, form: TopUpForm, way_back: str) -> HttpResponse:
+def _overview(request: CustomerRequest, form: TopUpForm, way_back: str) -> HttpResponse:
     # Without an order of Razorpay's there is nothing to pay: the form is sent again instead.
     pending = Recharge.objects.for_user(request.user).filter(
         state=Recharge.State.PENDING, razorpay_order_id__gt=""
@@ -77,7 +77,7 @@ def _needed_paise(request: HttpRequest) -> int | None:
 
 @require_POST
 @customer_required
-def topup(request: HttpRequest) -> HttpResponse:
+def topup(request: CustomerRequest) -> HttpResponse:
     """Start a top-up and go to its page."""
     form = TopUpForm(request.POST)
     way_back = _own_address(request, request.POST.get("next", ""))
@@ -102,7 +102,7 @@ def topup(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @customer_required
-def checkout(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def checkout(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Pay a top-up at Razorpay, or see how it ended."""
     recharge = get_object_or_404(Recharge.objects.for_user(request.user), pk=pk)
     is_open = recharge.state == Recharge.State.PENDING and recharge.razorpay_order_id
@@ -124,7 +124,7 @@ def checkout(request: HttpRequest, pk: ObjectId) -> HttpResponse:
     return response
 
 
-def _checkout_options(request: HttpRequest, recharge: Recharge) -> dict[str, Any]:
+def _checkout_options(request: CustomerRequest, recharge: Recharge) -> dict[str, Any]:
     return {
         "key": settings.RAZORPAY_KEY_ID,
         "amount": recharge.amount_paise,
@@ -154,7 +154,7 @@ def _allow_checkout(response: HttpResponse) -> None:
 
 @require_POST
 @customer_required
-def callback(request: HttpRequest, pk: ObjectId) -> HttpResponse:
+def callback(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """What Checkout hands to the page after a payment; nothing in it is believed unchecked."""
     recharge = get_object_or_404(Recharge.objects.for_user(request.user), pk=pk)
     try:

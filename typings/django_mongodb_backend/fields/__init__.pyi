@@ -1,0 +1,2 @@
+from .auto import ObjectIdAutoField as ObjectIdAutoField
+from .objectid import ObjectIdField as ObjectIdField
