@@ -23,8 +23,8 @@ SHOP_DOCUMENTS = frozenset(
         "wallet.webhookevent",
     }
 )
-# The trace holds no secrets, so support reads it too; nobody changes it.
-VIEWED_IN_CONSOLE = SHOP_DOCUMENTS | {"ottsonly.auditevent"}
+# The trace and the workers' jobs hold no secrets, so support reads them too; nobody changes them.
+VIEWED_IN_CONSOLE = SHOP_DOCUMENTS | {"ottsonly.auditevent", "ottsonly.periodicjob"}
 
 
 def _permissions(labels: frozenset[str], actions: tuple[str, ...]) -> frozenset[str]:

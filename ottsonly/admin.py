@@ -1,11 +1,11 @@
-"""Admin classes shared by the rooms, and the audit list."""
+"""Admin classes shared by the rooms, the audit list and the workers' jobs."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-from ottsonly.models import AuditEvent
+from ottsonly.models import AuditEvent, PeriodicJob
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -32,3 +32,14 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("action",)
     list_select_related = ("actor",)
     search_fields = ("object_id__exact",)
+
+
+@admin.register(PeriodicJob)
+class PeriodicJobAdmin(ReadOnlyAdmin):
+    """What the workers do, when, and what went wrong."""
+
+    list_display = ("name", "last_run", "last_duration", "next_run", "failures", "last_error")
+
+    @admin.display(description="Duration", ordering="last_duration_ms")
+    def last_duration(self, job: PeriodicJob) -> str:
+        return "" if job.last_duration_ms is None else f"{job.last_duration_ms / 1000:.2f} s"

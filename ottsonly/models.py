@@ -1,4 +1,4 @@
-"""Documents of the ground floor: audit events and counters of limits."""
+"""Documents of the ground floor: audit events, counters of limits, periodic jobs."""
 
 from typing import Any, NoReturn
 
@@ -54,3 +54,25 @@ class Counter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key.split(':')[0]} counter"
+
+
+class PeriodicJob(models.Model):
+    """When a job of settings.PERIODIC_JOBS runs next, and how its last run went."""
+
+    name = models.CharField(primary_key=True, max_length=60)
+    next_run = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=40, blank=True)
+    # When it was last begun; the newest of all jobs is the workers' sign of life.
+    last_run = models.DateTimeField(null=True, blank=True)
+    last_duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    last_error = models.CharField(max_length=200, blank=True)
+    # In a row; 0 after a run that went well, while `last_error` stays to be read.
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "periodic_jobs"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

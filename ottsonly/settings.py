@@ -170,6 +170,19 @@ TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
 TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
 TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org/bot")
 
+# What `manage.py worker` runs: see ottsonly.jobs.Job. Money first: Telegram may be slow.
+PERIODIC_JOBS = [
+    {"name": "apply-webhooks", "run": "wallet.webhooks.apply_received", "every": 2},
+    {"name": "deliver-orders", "run": "orders.services.deliver_waiting_orders", "every": 2},
+    {"name": "expire-topups", "run": "wallet.recharges.expire_old", "every": 300},
+    {
+        "name": "send-alerts",
+        "run": "telegram_alerts.delivery.deliver_due",
+        "every": 1,
+        "shared": True,
+    },
+]
+
 SHOP_NAME = "OTTSONLY"
 SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
 SUPPORT_WHATSAPP_URL = env.str("SUPPORT_WHATSAPP_URL", default="")

@@ -29,6 +29,7 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from ottsonly.audit import record_event
+from ottsonly.jobs import may_continue
 from ottsonly.mongo import in_transaction
 from telegram_alerts.models import Alert
 
@@ -67,6 +68,14 @@ class OutboxPaused(Exception):
 def is_configured() -> bool:
     """Tell whether alerts can be sent at all; without a bot they are kept."""
     return bool(settings.TELEGRAM_BOT_TOKEN and settings.TELEGRAM_CHAT_ID)
+
+
+def deliver_due() -> None:
+    """Send batch after batch until nothing is due, Telegram wants us to wait, or time is up."""
+    while may_continue():
+        outcome = deliver_batch()
+        if not outcome.claimed or outcome.paused:
+            return
 
 
 def deliver_batch(*, limit: int = BATCH) -> Outcome:

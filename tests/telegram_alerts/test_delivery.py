@@ -3,10 +3,8 @@
 import logging
 import threading
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from telegram.error import RetryAfter
@@ -37,9 +35,7 @@ def test_without_a_token_alerts_are_kept(telegram, make_alerts, settings):
     settings.TELEGRAM_BOT_TOKEN = ""
     make_alerts(2)
     assert deliver_batch() == Outcome()
-    out = StringIO()
-    call_command("deliver_alerts", stdout=out)
-    assert "alerts are kept" in out.getvalue()
+    delivery.deliver_due()
     assert (states(), telegram.requests) == (["pending"] * 2, 0)
     assert set(Alert.objects.values_list("claimed_until", flat=True)) == {None}
 
@@ -221,12 +217,11 @@ def test_the_lease_outlasts_the_longest_batch():
     assert delivery.BATCH * delivery.TIMEOUT_SECONDS < delivery.LEASE_SECONDS
 
 
-def test_the_command_sends_all_batches_past_a_refused_one(telegram, make_alerts):
+def test_all_batches_are_sent_past_a_refused_one(telegram, make_alerts):
     make_alerts(delivery.BATCH + 3)
     telegram.script = ["bad message"] * delivery.BATCH
-    out = StringIO()
-    call_command("deliver_alerts", stdout=out)
-    assert out.getvalue() == "3 sent\n"
+    delivery.deliver_due()
+    assert sorted(states()) == ["failed"] * delivery.BATCH + ["sent"] * 3
 
 
 @pytest.mark.django_db(transaction=True)
