@@ -6,7 +6,7 @@ imports it; it talks to the application only over the wire.
 
 from collections.abc import Callable, Iterable
 
-from embedded_mongodb import conflicts, durability, lifetimes, pipelines
+from embedded_mongodb import conflicts, durability, indexes, lifetimes, pipelines
 
 CORRECTIONS: dict[str, Callable[[], None]] = {
     "nested-add-fields": pipelines.correct_nested_add_fields,
@@ -17,6 +17,8 @@ CORRECTIONS: dict[str, Callable[[], None]] = {
     "retryable-records": lifetimes.correct_retryable_records,
     "ttl-deletion": conflicts.correct_ttl_deletion,
     "forgotten-commits": lifetimes.correct_forgotten_commits,
+    "and-of-conditions": indexes.correct_and_of_conditions,
+    "union-with": indexes.correct_union_with,
     "log-at-commit": durability.correct_log_at_commit,
 }
 
