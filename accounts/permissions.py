@@ -14,6 +14,7 @@ SHOP_DOCUMENTS = frozenset(
         "orders.order",
         "orders.refund",
         "subscriptions.credential",
+        "subscriptions.extension",
         "subscriptions.reveal",
         "subscriptions.subscription",
         "telegram_alerts.alert",

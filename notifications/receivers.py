@@ -2,12 +2,20 @@
 
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from notifications.models import Notification
 from orders.signals import order_delivered, order_paid, order_refunded
 from ottsonly.money import format_rupees
+from subscriptions.signals import (
+    credentials_replaced,
+    subscription_cancelled,
+    subscription_extended,
+)
 from wallet.signals import wallet_recharged
 
 
@@ -17,6 +25,9 @@ def connect() -> None:
         (order_paid, on_order_paid),
         (order_delivered, on_order_delivered),
         (order_refunded, on_order_refunded),
+        (credentials_replaced, on_credentials_replaced),
+        (subscription_extended, on_subscription_extended),
+        (subscription_cancelled, on_subscription_cancelled),
         (wallet_recharged, on_wallet_recharged),
     ):
         signal.connect(receiver, dispatch_uid=f"notifications.{receiver.__name__}")
@@ -29,6 +40,9 @@ def _title(text: str) -> str:
 
 def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
     """An order that waits says so; one delivered at once is told of by its delivery."""
+    if order.is_renewal:
+        _tell_of_renewal(order, subscription)
+        return
     if not order.is_waiting:
         return
     Notification.objects.create(
@@ -37,6 +51,54 @@ def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
         title=_title(_("%s is being prepared") % subscription),
         body=_("We have your payment for order %s and tell you when it is ready.") % order.number,
         link=order.get_absolute_url(),
+    )
+
+
+def _tell_of_renewal(order: Any, subscription: Any) -> None:
+    body = _("Order %s was paid. The days are added at delivery.") % order.number
+    if subscription.delivered_at is not None:
+        end = timezone.localtime(subscription.ends_at)
+        body = _("It runs until %(end)s now (order %(number)s).") % {
+            "end": date_format(end, "j M Y"),
+            "number": order.number,
+        }
+    _subscription_notice(subscription, _("%s is renewed") % subscription, body)
+
+
+def _subscription_notice(subscription: Any, title: str, body: str) -> None:
+    Notification.objects.create(
+        user_id=subscription.user_id,
+        kind=Notification.Kind.SUBSCRIPTION,
+        title=_title(title),
+        body=body,
+        link=subscription.get_absolute_url(),
+    )
+
+
+def on_credentials_replaced(*, subscription: Any, **kwargs: Any) -> None:
+    """The old login will not work any more."""
+    _subscription_notice(
+        subscription,
+        _("%s has a new login") % subscription,
+        _("Please use the new login details from now on. Your dates stay as they were."),
+    )
+
+
+def on_subscription_extended(*, subscription: Any, extension: Any, **kwargs: Any) -> None:
+    """Days were given."""
+    _subscription_notice(
+        subscription,
+        _("%s got more days") % subscription,
+        ngettext("%d day was added.", "%d days were added.", extension.days) % extension.days,
+    )
+
+
+def on_subscription_cancelled(*, subscription: Any, **kwargs: Any) -> None:
+    """An operator ended it."""
+    _subscription_notice(
+        subscription,
+        _("%s was cancelled") % subscription,
+        _("It has ended and its login is not yours any more."),
     )
 
 

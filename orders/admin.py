@@ -14,7 +14,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 
 from orders.models import Order, Refund
-from orders.services import deliver, refund_order
+from orders.refunds import refund_order
+from orders.services import deliver
 from ottsonly.admin import ReadOnlyAdmin
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, format_rupees

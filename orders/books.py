@@ -1,6 +1,8 @@
 """All checks of the books, and those of the orders."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from bson import ObjectId
 from django.db.models import Sum
@@ -10,7 +12,7 @@ from catalog.models import StockMovement
 from orders.models import Order, Refund
 from ottsonly.findings import Finding, looked_at_twice
 from subscriptions.books import check_seats
-from subscriptions.models import Subscription
+from subscriptions.models import Extension, Subscription
 from wallet.books import check_ledger, check_recharges
 from wallet.models import WalletTransaction
 
@@ -24,6 +26,7 @@ def check_books() -> Iterator[Finding]:
     yield from check_ledger()
     yield from check_recharges()
     yield from check_orders()
+    yield from check_periods()
     yield from check_stock()
     yield from check_seats()
 
@@ -56,8 +59,9 @@ def _order_findings(order_id: ObjectId) -> list[Finding]:
             Finding("a paid order has its subscription", name, f"owners found: {owners}")
         )
     sold = StockMovement.objects.filter(key=f"sale:{order_id}", plan_id=order.plan_id, delta=-1)
-    if not sold.exists():
-        findings.append(Finding("a paid order has its stock movement", name, "no sale movement"))
+    if sold.exists() == order.is_renewal:
+        detail = "a renewal took stock" if order.is_renewal else "no sale movement"
+        findings.append(Finding("a purchase, and it alone, has its stock movement", name, detail))
     refunded = (
         Refund.objects.filter(order_id=order_id).aggregate(total=Sum("amount_paise"))["total"] or 0
     )
@@ -80,4 +84,85 @@ def _order_findings(order_id: ObjectId) -> list[Finding]:
             findings.append(
                 Finding("a refund has its ledger entry", f"refund {refund.pk}", f"found {given}")
             )
+    return findings
+
+
+def check_periods() -> Iterator[Finding]:
+    """Yield each subscription whose days are not those that were paid for and given."""
+    yield from looked_at_twice(
+        _period_findings, Subscription.objects.values_list("pk", flat=True).iterator()
+    )
+
+
+def _period_findings(subscription_id: ObjectId) -> list[Finding]:
+    subscription = Subscription.objects.get(pk=subscription_id)
+    name = f"subscription {subscription_id}"
+    orders = list(Order.objects.filter(subscription_id=subscription_id))
+    findings = []
+    paid = sum(order.duration_days for order in orders if order.state != Order.State.REFUNDED)
+    if subscription.paid_days != paid:
+        findings.append(
+            Finding(
+                "paid days are those of the orders that were not refunded",
+                name,
+                f"paid_days is {subscription.paid_days}, the orders bought {paid}",
+            )
+        )
+    returned = StockMovement.objects.filter(
+        key__in=[f"return:{order.pk}" for order in orders], delta=1
+    ).count()
+    expected = int(
+        subscription.delivered_at is None and subscription.state == Subscription.State.CANCELLED
+    )
+    if returned != expected:
+        findings.append(
+            Finding(
+                "a subscription refunded before its delivery, and it alone, gives its unit back",
+                name,
+                f"{returned} returned, expected {expected}",
+            )
+        )
+    if subscription.delivered_at is not None:
+        findings += _row_findings(subscription, orders, subscription.delivered_at)
+    return findings
+
+
+def _row_findings(
+    subscription: Subscription, orders: list[Order], delivered_at: datetime
+) -> list[Finding]:
+    """Look whether the periods lie in a row, each as long as it should, up to the end."""
+    name = f"subscription {subscription.pk}"
+    extensions = Extension.objects.filter(subscription_id=subscription.pk)
+    periods = [
+        (item.period_start, item.period_end, timedelta(days=days), refunded)
+        for item, days, refunded in [
+            *((o, o.duration_days, o.state == Order.State.REFUNDED) for o in orders),
+            *((extension, extension.days, False) for extension in extensions),
+        ]
+    ]
+    findings = [
+        Finding(
+            "a period is as long as what was bought or given, unless a refund cut it",
+            name,
+            f"{bought.days} days bought, period is {start} to {end}",
+        )
+        for start, end, bought, refunded in periods
+        if (start is None or end is None or end - start != bought) and not refunded
+    ]
+    row = sorted((start, end) for start, end, _bought, _refunded in periods if start and end)
+    findings += [
+        Finding("periods never overlap", name, f"{following} is before {end}")
+        for (_start, end), (following, _end) in pairwise(row)
+        if following < end
+    ]
+    last = max((end for _start, end in row), default=delivered_at)
+    ended_early = subscription.state == Subscription.State.CANCELLED and subscription.ends_at < last
+    if subscription.ends_at != last and not ended_early:
+        findings.append(
+            Finding(
+                "a subscription ends with its last period",
+                name,
+                f"ends_at is {subscription.ends_at}, the last period ends {last}",
+            )
+        )
     return findings

@@ -15,8 +15,16 @@ class KeyReused(OrderRefused):
     """The same purchase key came with another purchase."""
 
 
+class RenewalRefused(OrderRefused):
+    """The subscription cannot get another period: it ended, or changed at the same moment."""
+
+
 class DeliveryRefused(ShopError):
     """The order cannot be delivered now."""
+
+
+class PoolEmpty(DeliveryRefused):
+    """No account of the plan has a free seat."""
 
 
 class RefundRefused(ShopError):

@@ -19,7 +19,7 @@ class ConfirmForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
 
-    def __init__(self, *args: Any, plan: Plan, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, plan: Plan, asks_email: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if plan.delivery != Delivery.CUSTOMER_EMAIL:
+        if plan.delivery != Delivery.CUSTOMER_EMAIL or not asks_email:
             del self.fields["customer_email"]

@@ -49,7 +49,13 @@ class OrderQuerySet(MongoQuerySet):
 
 
 class Order(models.Model):
-    """One purchase, with a copy of what was bought as it was then."""
+    """One purchase or renewal, with a copy of what was bought as it was then."""
+
+    class Kind(models.TextChoices):
+        """A renewal adds days to a subscription that runs: no stock, the same seat."""
+
+        PURCHASE = "purchase", _("Purchase")
+        RENEWAL = "renewal", _("Renewal")
 
     class State(models.TextChoices):
         """paid -> completed (delivered) -> refunded; paid -> refunded."""
@@ -65,6 +71,7 @@ class Order(models.Model):
     }
 
     number = models.CharField(max_length=12, unique=True, default=new_order_number)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PURCHASE)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders"
     )
@@ -77,6 +84,7 @@ class Order(models.Model):
     duration_days = models.PositiveIntegerField()
     delivery = models.CharField(max_length=20, choices=Delivery)
     customer_email = models.EmailField(blank=True)
+    # The days that this order paid for: set at delivery, cut at a refund (see orders.periods).
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.PAID)
@@ -97,6 +105,7 @@ class Order(models.Model):
             models.Index(fields=["state", "created_at"], name="order_state_age"),
             models.Index(fields=["plan", "state", "created_at"], name="order_plan_wait"),
             models.Index(fields=["-created_at"], name="order_recent"),
+            models.Index(fields=["subscription", "created_at"], name="order_of_subscription"),
         ]
 
     def __str__(self) -> str:
@@ -108,6 +117,10 @@ class Order(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.state == self.State.PAID
+
+    @property
+    def is_renewal(self) -> bool:
+        return self.kind == self.Kind.RENEWAL
 
     @property
     def state_text(self) -> str:
@@ -124,6 +137,11 @@ class Order(models.Model):
         return reverse("subscriptions:detail", args=[self.subscription_id])
 
     @property
+    def can_renew(self) -> bool:
+        """Whether the page offers more days; reads the subscription."""
+        return self.state == self.State.COMPLETED and self.subscription.can_renew
+
+    @property
     def refundable_paise(self) -> int:
         return self.price_paise - self.refunded_paise
 
@@ -133,11 +151,12 @@ class Order(models.Model):
         delivered = self.delivered_at is not None
         steps = [Step(_t("Paid from your wallet"), True, False, self.created_at)]
         if delivered or not refunded:
-            label = (
-                _t("Invitation sent")
-                if self.delivery == Delivery.CUSTOMER_EMAIL
-                else _t("Login details ready")
-            )
+            if self.is_renewal:
+                label = _t("Days added")
+            elif self.delivery == Delivery.CUSTOMER_EMAIL:
+                label = _t("Invitation sent")
+            else:
+                label = _t("Login details ready")
             steps.append(Step(label, delivered, not delivered, self.delivered_at))
         if refunded:
             steps.append(Step(_t("Refunded to your wallet"), True, False, None))

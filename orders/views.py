@@ -1,17 +1,21 @@
 """Pages of buying and of the customer's orders."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from bson import ObjectId
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.decorators import CustomerRequest, customer_required
 from catalog.errors import SoldOut
-from catalog.models import Delivery, Plan
+from catalog.models import Plan
+from orders import services
 from orders.errors import OrderRefused, PriceChanged
 from orders.forms import ConfirmForm
 from orders.models import Order
@@ -19,6 +23,7 @@ from orders.quotes import quote_for, read_quote
 from orders.services import place_order
 from ottsonly.money import plain_rupees
 from ottsonly.paging import page_by_id
+from subscriptions.models import Subscription
 from wallet.errors import InsufficientBalance
 from wallet.models import WalletTransaction
 from wallet.services import balance_of
@@ -29,49 +34,73 @@ from wallet.services import balance_of
 @customer_required
 def confirm(request: CustomerRequest, platform_slug: str, plan_slug: str) -> HttpResponse:
     """Show what will be bought and at what price; buy it when confirmed."""
-    plan = _plan_on_sale(platform_slug, plan_slug)
-    if request.method != "POST":
-        return _confirm_page(request, plan, _new_form(request, plan))
-    form = ConfirmForm(request.POST, plan=plan)
-    if not form.is_valid():
-        return _confirm_page(request, plan, form)
-    try:
-        quote = read_quote(form.cleaned_data["quote"], user=request.user, plan=plan)
-    except OrderRefused as refusal:
-        return _confirm_page(request, plan, _new_form(request, plan), error=str(refusal))
-    try:
-        order = place_order(
-            user=request.user,
-            quote=quote,
-            customer_email=form.cleaned_data.get("customer_email", ""),
-        )
-    except PriceChanged:
-        return _confirm_page(
-            request, plan, _new_form(request, plan), old_price_paise=quote.price_paise
-        )
-    except InsufficientBalance:
-        return _confirm_page(request, plan, _new_form(request, plan))
-    except (SoldOut, OrderRefused) as refusal:
-        return _confirm_page(request, plan, _new_form(request, plan), error=str(refusal))
-    return redirect(f"{order.get_absolute_url()}?new=1")
-
-
-def _plan_on_sale(platform_slug: str, plan_slug: str) -> Plan:
-    plan = Plan.objects.on_sale().filter(platform__slug=platform_slug, slug=plan_slug).first()
+    plans = Plan.objects.on_sale().filter(platform__slug=platform_slug, slug=plan_slug)
+    plan = plans.first()
     if plan is None:
         raise Http404
-    return plan
+    return _confirm(request, plan, None)
 
 
-def _new_form(request: CustomerRequest, plan: Plan) -> ConfirmForm:
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@customer_required
+def renew(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
+    """Show what more days of a subscription cost today; add them when confirmed."""
+    subscription = get_object_or_404(Subscription.objects.for_user(request.user), pk=pk)
+    plan = Plan.objects.on_sale().filter(pk=subscription.plan_id).first()
+    if plan is None or not subscription.can_renew:
+        context = {"subscription": subscription, "plan": plan}
+        return render(request, "orders/not_renewable.html", context)
+    return _confirm(request, plan, subscription)
+
+
+def _confirm(request: CustomerRequest, plan: Plan, renews: Subscription | None) -> HttpResponse:
+    if request.method != "POST":
+        return _confirm_page(request, plan, renews, _new_form(request, plan, renews))
+    form = ConfirmForm(request.POST, plan=plan, asks_email=renews is None)
+    if not form.is_valid():
+        return _confirm_page(request, plan, renews, form)
+    old_price_paise, error = None, ""
+    try:
+        quote = read_quote(form.cleaned_data["quote"], user=request.user, plan=plan, renews=renews)
+        old_price_paise = quote.price_paise
+        if renews is None:
+            email = form.cleaned_data.get("customer_email", "")
+            order = place_order(user=request.user, quote=quote, customer_email=email)
+        else:
+            order = services.renew(user=request.user, quote=quote)
+    except PriceChanged:
+        return _confirm_page(
+            request,
+            plan,
+            renews,
+            _new_form(request, plan, renews),
+            old_price_paise=old_price_paise,
+        )
+    except InsufficientBalance:
+        # The page itself says what is missing.
+        error = ""
+    except (SoldOut, OrderRefused) as refusal:
+        error = str(refusal)
+    else:
+        return redirect(f"{order.get_absolute_url()}?new=1")
+    return _confirm_page(request, plan, renews, _new_form(request, plan, renews), error=error)
+
+
+def _new_form(request: CustomerRequest, plan: Plan, renews: Subscription | None) -> ConfirmForm:
     email = request.POST.get("customer_email") or getattr(request.user, "email", "")
-    initial = {"quote": quote_for(user=request.user, plan=plan), "customer_email": email}
-    return ConfirmForm(plan=plan, initial=initial)
+    quote = quote_for(user=request.user, plan=plan, renews=renews)
+    return ConfirmForm(
+        plan=plan,
+        asks_email=renews is None,
+        initial={"quote": quote, "customer_email": email},
+    )
 
 
 def _confirm_page(
     request: CustomerRequest,
     plan: Plan,
+    renews: Subscription | None,
     form: ConfirmForm,
     *,
     error: str = "",
@@ -79,7 +108,8 @@ def _confirm_page(
 ) -> HttpResponse:
     balance_paise = balance_of(request.user.pk)
     missing_paise = max(0, plan.price_paise - balance_paise)
-    way_back = {"amount": plain_rupees(missing_paise), "next": plan.buy_url}
+    here = plan.buy_url if renews is None else renews.renew_url
+    way_back = {"amount": plain_rupees(missing_paise), "next": here}
     context: dict[str, Any] = {
         "plan": plan,
         "form": form,
@@ -90,9 +120,27 @@ def _confirm_page(
         "price_changed": old_price_paise is not None,
         "old_price_paise": old_price_paise,
         "error": error,
-        "needs_email": plan.delivery == Delivery.CUSTOMER_EMAIL,
+        "needs_email": "customer_email" in form.fields,
+        "is_sold_out": renews is None and plan.is_sold_out,
+        "renews": renews,
+        "back_url": plan.get_absolute_url() if renews is None else renews.get_absolute_url(),
     }
+    if renews is not None:
+        context |= _renewal_terms(plan, renews)
     return render(request, "orders/confirm.html", context)
+
+
+def _renewal_terms(plan: Plan, renews: Subscription) -> dict[str, Any]:
+    """What the customer should see before paying for more days."""
+    paid = renews.orders.order_by("-created_at").values_list("price_paise", flat=True).first()
+    starts_at = max(renews.ends_at, timezone.now())
+    return {
+        "last_price_paise": paid if paid != plan.price_paise else None,
+        "renewal_starts_at": starts_at if renews.delivered_at else None,
+        "renewal_ends_at": starts_at + timedelta(days=plan.duration_days)
+        if renews.delivered_at
+        else None,
+    }
 
 
 @require_safe
@@ -108,7 +156,8 @@ def order_list(request: CustomerRequest) -> HttpResponse:
 @customer_required
 def order_detail(request: CustomerRequest, number: str) -> HttpResponse:
     """One order of mine, with its progress, refunds and ledger entries."""
-    order = get_object_or_404(Order.objects.for_user(request.user), number=number.upper())
+    mine = Order.objects.for_user(request.user)
+    order = get_object_or_404(mine.select_related("subscription"), number=number.upper())
     refunds = list(order.refunds.order_by("-created_at"))
     references = [str(order.pk), *(str(refund.pk) for refund in refunds)]
     context = {

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import Plan
 from orders.services import deliver_waiting_orders
 from ottsonly.admin import ReadOnlyAdmin
-from subscriptions.models import Credential, Reveal, Subscription
+from subscriptions.models import Credential, Extension, Reveal, Subscription
 from subscriptions.services import add_credential, change_password
 
 
@@ -111,6 +111,15 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     list_filter = ("state", "delivery", "platform_name")
     list_select_related = ("user",)
     exclude = ("hue", "mark")
+
+
+@admin.register(Extension)
+class ExtensionAdmin(ReadOnlyAdmin):
+    """Days that were given without payment."""
+
+    list_display = ("created_at", "subscription", "days", "reason", "actor")
+    list_select_related = ("subscription", "actor")
+    exclude = ("key",)
 
 
 @admin.register(Reveal)

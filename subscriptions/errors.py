@@ -9,3 +9,15 @@ class NoSeat(ShopError):
 
 class NotDelivered(ShopError):
     """There are no credentials to show, or the time is over."""
+
+
+class ReplacementRefused(ShopError):
+    """The subscription cannot be moved to another account."""
+
+
+class ExtensionRefused(ShopError):
+    """No days can be added as asked."""
+
+
+class CancellationRefused(ShopError):
+    """The subscription cannot be ended by hand."""

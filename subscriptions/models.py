@@ -84,9 +84,10 @@ class Subscription(models.Model):
         EXPIRED = "expired", _("Ended")
         CANCELLED = "cancelled", _("Cancelled")
 
+    # What has ended gave its seat away, so it is bought anew and never taken up again.
     TRANSITIONS = {
         State.ACTIVE: {State.EXPIRED, State.CANCELLED},
-        State.EXPIRED: {State.ACTIVE},
+        State.EXPIRED: set(),
         State.CANCELLED: set(),
     }
 
@@ -111,6 +112,8 @@ class Subscription(models.Model):
     holds_seat = models.BooleanField(default=False)
     customer_email = models.EmailField(blank=True)
     invited_at = models.DateTimeField(null=True, blank=True)
+    # The customer wants it renewed from the wallet before it ends.
+    auto_renew = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = MongoManager.from_queryset(SubscriptionQuerySet)()
@@ -143,6 +146,15 @@ class Subscription(models.Model):
         return (
             self.delivered_at is not None and self.credential_id is not None and self.is_running()
         )
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether a period can be added: as long as it keeps its seat, so until it is expired."""
+        return self.state == self.State.ACTIVE
+
+    @property
+    def renew_url(self) -> str:
+        return reverse("orders:renew", args=[self.pk])
 
     @property
     def days_left(self) -> int:
@@ -200,6 +212,37 @@ class Subscription(models.Model):
             "Your login is being prepared and you are told when it is here. Your days are counted "
             "from that moment, so waiting costs you none."
         )
+
+
+class Extension(models.Model):
+    """Days that an operator gave without payment; append-only.
+
+    Its period lies in the row of the paid ones, so that a refund moves it like them.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="extensions"
+    )
+    days = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    reason = models.CharField(max_length=200)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # None until the subscription is delivered.
+    period_start = models.DateTimeField(null=True, blank=True)
+    period_end = models.DateTimeField(null=True, blank=True)
+    key = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "subscription_extensions"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["subscription", "created_at"], name="extension_of"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.days} days more"
 
 
 class Reveal(models.Model):

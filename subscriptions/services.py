@@ -1,17 +1,32 @@
 """Seats of stored credentials, and who may see them."""
 
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 from django.db import IntegrityError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.models import Plan
+from catalog.models import Delivery, Plan
+from ottsonly import clock
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
-from subscriptions.errors import NoSeat, NotDelivered
-from subscriptions.models import Credential, Reveal, Subscription
+from ottsonly.states import sources
+from subscriptions.errors import (
+    CancellationRefused,
+    ExtensionRefused,
+    NoSeat,
+    NotDelivered,
+    ReplacementRefused,
+)
+from subscriptions.models import Credential, Extension, Reveal, Subscription
+from subscriptions.signals import (
+    credentials_replaced,
+    subscription_cancelled,
+    subscription_extended,
+)
+
+MOST_DAYS_GIVEN = 366
 
 
 def add_credential(
@@ -54,19 +69,21 @@ def add_credential(
         raise NoSeat(_("An account with this login is already stored.")) from None
 
 
-def claim_seat(*, plan_id: ObjectId) -> Credential | None:
+def claim_seat(*, plan_id: ObjectId, other_than: ObjectId | None = None) -> Credential | None:
     """Take a seat of the plan's oldest free account; None if the pool is empty.
 
     Only inside a transaction: the count that was read is the condition of the update, so a seat is
     never given twice. An account whose password is due to be changed is passed over.
+
+    Args:
+        other_than: the account that is to be replaced, and so no candidate.
     """
-    candidate = (
-        Credential.objects.filter(
-            plan_id=plan_id, state=Credential.State.AVAILABLE, rotation_due=False
-        )
-        .order_by("created_at")
-        .first()
+    free = Credential.objects.filter(
+        plan_id=plan_id, state=Credential.State.AVAILABLE, rotation_due=False
     )
+    if other_than is not None:
+        free = free.exclude(pk=other_than)
+    candidate = free.order_by("created_at").first()
     if candidate is None:
         return None
     claim_seat_of(credential=candidate)
@@ -94,22 +111,186 @@ def claim_seat_of(*, credential: Credential) -> None:
 def release_seat(*, subscription: Subscription) -> None:
     """Give the seat of an ended subscription back; only inside a transaction.
 
-    Whoever had the seat knows the password, so the account is due for a new one (unless its plan
-    says otherwise) before anybody new gets a seat.
+    The subscription still names its account afterwards: whose it was must stay known.
     """
     held = Subscription.objects.filter(pk=subscription.pk, holds_seat=True).update(holds_seat=False)
     subscription.holds_seat = False
-    if held != 1 or subscription.credential_id is None:
-        return
-    credential = Credential.objects.select_related("plan").get(pk=subscription.credential_id)
+    if held == 1 and subscription.credential_id is not None:
+        _free_seat_of(subscription.credential_id)
+
+
+def _free_seat_of(credential_id: ObjectId, *, burn: bool = False) -> None:
+    """Count one seat less of an account; only inside a transaction.
+
+    Whoever had the seat knows the password, so the account is due for a new one (unless its plan
+    says otherwise) before anybody new gets a seat.
+
+    Args:
+        burn: retire the account, because it does not work.
+    """
+    credential = Credential.objects.select_related("plan").get(pk=credential_id)
     state = credential.state
-    if state == Credential.State.FULL:
+    if burn:
+        state = Credential.State.RETIRED
+    elif state == Credential.State.FULL:
         state = Credential.State.AVAILABLE
-    Credential.objects.filter(pk=credential.pk, seats_used=credential.seats_used).update(
+    Credential.objects.filter(pk=credential_id, seats_used=credential.seats_used).update(
         seats_used=credential.seats_used - 1,
         state=state,
         rotation_due=credential.rotation_due or credential.plan.rotate_after_seat,
     )
+
+
+def replace_credentials(
+    *,
+    subscription: Subscription,
+    reason: str,
+    actor: Any,
+    credential: Credential | None = None,
+    burn: bool = False,
+) -> Subscription:
+    """Move a running subscription to another account; no date changes.
+
+    Args:
+        reason: why, for the trace.
+        credential: the account to move to; None takes the pool's oldest free one.
+        burn: retire the account that is replaced, so that nobody else gets it.
+
+    Raises:
+        ReplacementRefused: nothing was delivered yet, it ended, or somebody else just changed it.
+        NoSeat: the account, or the whole pool, has no seat for it.
+    """
+
+    def work() -> Subscription:
+        fresh = Subscription.objects.select_related("credential").get(pk=subscription.pk)
+        old_id = fresh.credential_id
+        if fresh.state != Subscription.State.ACTIVE or fresh.delivered_at is None:
+            raise ReplacementRefused(_("Only a running subscription has login details to replace."))
+        if fresh.delivery == Delivery.CUSTOMER_EMAIL:
+            raise ReplacementRefused(_("This customer uses an account of their own."))
+        seat = credential and Credential.objects.get(pk=credential.pk)
+        if seat is None:
+            seat = claim_seat(plan_id=fresh.plan_id, other_than=old_id)
+            if seat is None:
+                raise NoSeat(_("No other account with a free seat is in the pool."))
+        elif seat.plan_id != fresh.plan_id or seat.pk == old_id:
+            raise ReplacementRefused(_("Choose another account of the same plan."))
+        else:
+            claim_seat_of(credential=seat)
+        moved = Subscription.objects.filter(
+            pk=fresh.pk,
+            state=Subscription.State.ACTIVE,
+            credential=fresh.credential,
+            holds_seat=fresh.holds_seat,
+        ).update(credential=seat, holds_seat=True)
+        if moved != 1:
+            raise ReplacementRefused(_("This subscription was changed at the same moment."))
+        if fresh.holds_seat and old_id is not None:
+            _free_seat_of(old_id, burn=burn)
+        record_event(
+            actor=actor,
+            action="subscription.replace",
+            target=fresh,
+            before={"credential": str(old_id) if old_id else ""},
+            after={"credential": str(seat.pk), "reason": reason, "burned": burn},
+        )
+        fresh.refresh_from_db()
+        credentials_replaced.send(sender=Subscription, subscription=fresh)
+        return fresh
+
+    return in_transaction(work)
+
+
+def extend_subscription(
+    *, subscription: Subscription, days: int, reason: str, actor: Any, key: str
+) -> Extension:
+    """Give days without payment; they are added where the subscription ends.
+
+    Args:
+        key: the idempotency key of the form; the same key gives the days once.
+
+    Raises:
+        ExtensionRefused: it ended already, the number of days is not from 1 to 366, or the key
+            gave other days before.
+    """
+    if not 1 <= days <= MOST_DAYS_GIVEN:
+        raise ExtensionRefused(_("Enter a number of days from 1 to %d.") % MOST_DAYS_GIVEN)
+
+    def work() -> Extension:
+        extension = Extension(
+            subscription=subscription, days=days, reason=reason, actor=actor, key=key
+        )
+        fresh = Subscription.objects.get(pk=subscription.pk)
+        if fresh.state != Subscription.State.ACTIVE:
+            raise ExtensionRefused(_("This subscription has ended: it cannot be made longer."))
+        start, longer = fresh.ends_at, timedelta(days=days)
+        if fresh.delivered_at is not None:
+            start = max(start, clock.now())
+            extension.period_start, extension.period_end = start, start + longer
+        extension.save(force_insert=True)
+        changed = Subscription.objects.filter(
+            pk=fresh.pk,
+            state=Subscription.State.ACTIVE,
+            ends_at=fresh.ends_at,
+            delivered_at=fresh.delivered_at,
+        ).update(ends_at=start + longer)
+        if changed != 1:
+            raise ExtensionRefused(_("This subscription was changed at the same moment."))
+        record_event(
+            actor=actor,
+            action="subscription.extend",
+            target=fresh,
+            before={"ends_at": fresh.ends_at.isoformat()},
+            after={"ends_at": (start + longer).isoformat(), "days": days, "reason": reason},
+        )
+        fresh.refresh_from_db()
+        subscription_extended.send(sender=Subscription, subscription=fresh, extension=extension)
+        return extension
+
+    try:
+        return in_transaction(work)
+    except IntegrityError:
+        earlier = Extension.objects.filter(key=key).first()
+        if earlier is None:
+            raise
+        if (earlier.subscription_id, earlier.days) != (subscription.pk, days):
+            raise ExtensionRefused(_("This form was used for another change already.")) from None
+        return earlier
+
+
+def cancel_subscription(*, subscription: Subscription, reason: str, actor: Any) -> Subscription:
+    """End a delivered subscription now and give its seat back; no money moves.
+
+    Raises:
+        CancellationRefused: it ended already, or was never delivered (its order is refunded then,
+            which ends it too).
+    """
+
+    def work() -> Subscription:
+        fresh = Subscription.objects.get(pk=subscription.pk)
+        if fresh.state != Subscription.State.ACTIVE:
+            raise CancellationRefused(_("This subscription has ended already."))
+        if fresh.delivered_at is None:
+            raise CancellationRefused(_("Nothing was delivered yet: refund the order instead."))
+        ends_at = min(fresh.ends_at, clock.now())
+        changed = Subscription.objects.filter(
+            pk=fresh.pk, state=Subscription.State.ACTIVE, ends_at=fresh.ends_at
+        ).update(state=Subscription.State.CANCELLED, ends_at=ends_at)
+        if changed != 1:
+            raise CancellationRefused(_("This subscription was changed at the same moment."))
+        release_seat(subscription=fresh)
+        record_event(
+            actor=actor,
+            action="subscription.cancel",
+            target=fresh,
+            before={"ends_at": fresh.ends_at.isoformat(), "state": fresh.state},
+            after={"ends_at": ends_at.isoformat(), "reason": reason},
+        )
+        fresh.refresh_from_db()
+        subscription_cancelled.send(sender=Subscription, subscription=fresh)
+        return fresh
+
+    return in_transaction(work)
 
 
 def change_password(*, credential: Credential, password: str, actor: Any) -> None:
@@ -154,10 +335,10 @@ def expire_subscription(*, subscription: Subscription) -> bool:
     def work() -> bool:
         ended = Subscription.objects.filter(
             pk=subscription.pk,
-            state=Subscription.State.ACTIVE,
+            state__in=sources(Subscription.TRANSITIONS, Subscription.State.EXPIRED),
             delivered_at__isnull=False,
             ends_at=subscription.ends_at,
-            ends_at__lte=timezone.now(),
+            ends_at__lte=clock.now(),
         ).update(state=Subscription.State.EXPIRED)
         if ended != 1:
             return False

@@ -4,3 +4,9 @@ from django.dispatch import Signal
 
 # subscription=, order= (None where no order led to it): its first delivery.
 subscription_activated = Signal()
+# subscription=: it runs on another account now.
+credentials_replaced = Signal()
+# subscription=, extension=: an operator gave days.
+subscription_extended = Signal()
+# subscription=: an operator ended it.
+subscription_cancelled = Signal()

@@ -42,7 +42,8 @@ def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
         order.user.masked_phone,
         order.state_text,
     ]
-    _alert(Alert.Kind.NEW_ORDER, f"New order {order.number}", lines, order)
+    title = f"Renewal {order.number}" if order.is_renewal else f"New order {order.number}"
+    _alert(Alert.Kind.NEW_ORDER, title, lines, order)
 
 
 def on_order_refunded(*, order: Any, refund: Any, **kwargs: Any) -> None:

@@ -7,7 +7,8 @@ from django.db.models.signals import post_save
 from notifications import receivers
 from notifications.models import Notification
 from orders.models import Order
-from orders.services import deliver, refund_order
+from orders.refunds import refund_order
+from orders.services import deliver
 from orders.signals import order_paid
 from tests.factories import AdminFactory, PlanFactory, PlatformFactory, add_account, buy, give_money
 from wallet.errors import InsufficientBalance

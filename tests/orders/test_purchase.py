@@ -9,7 +9,8 @@ from orders.books import check_books
 from orders.errors import KeyReused, PriceChanged
 from orders.models import Order
 from orders.quotes import quote_for, read_quote
-from orders.services import place_order, refund_order
+from orders.refunds import refund_order
+from orders.services import place_order
 from subscriptions.models import Credential, Reveal, Subscription
 from tests.factories import (
     AdminFactory,

@@ -7,7 +7,8 @@ import pytest
 from django.db import IntegrityError
 
 from orders.models import Order
-from orders.services import deliver, refund_order
+from orders.refunds import refund_order
+from orders.services import deliver
 from telegram_alerts.models import Alert
 from tests.factories import AdminFactory, PlanFactory, PlatformFactory, add_account, buy, give_money
 from wallet.errors import InsufficientBalance

@@ -1,0 +1,144 @@
+"""Giving money back to the wallet, and taking back what it had bought."""
+
+from typing import Any
+
+from bson import ObjectId
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from catalog.services import return_stock
+from orders.errors import RefundRefused
+from orders.models import Order, Refund
+from orders.periods import cut_period, unused_time
+from orders.signals import order_refunded
+from ottsonly import clock
+from ottsonly.audit import record_event
+from ottsonly.mongo import in_transaction
+from ottsonly.states import sources
+from subscriptions.models import Subscription
+from subscriptions.services import release_seat
+from wallet.services import ensure_wallet, post_entry
+
+
+def proposed_refund_paise(order: Order) -> int:
+    """Return the part of the price, in paise, that pays for time which is still to come.
+
+    Rounded down, and never more than what is left of the payment after earlier refunds.
+    """
+    whole_seconds = order.duration_days * 86400
+    unused_seconds = int(unused_time(order, now=clock.now()).total_seconds())
+    proposed = order.price_paise * unused_seconds // whole_seconds
+    return min(proposed, order.refundable_paise)
+
+
+def refund_order(
+    *, order: Order, amount_paise: int, reason: str, actor: Any, key: str, take_back: bool = True
+) -> Refund:
+    """Give money back to the wallet.
+
+    Args:
+        amount_paise: how much; with everything given before it never exceeds what was paid.
+        take_back: end what the order bought (its days and, if none are left, the seat); the order
+            is then refunded. Without it the order stays as it is.
+        key: the idempotency key of the form; the same key refunds once.
+
+    The unit of stock returns with the last order of a subscription that was never delivered; once
+    delivered it does not: its seat was used.
+
+    Raises:
+        RefundRefused: the amount is not between 1 paisa and what is left, or it was refunded.
+    """
+    ensure_wallet(order.user_id)
+    try:
+        return in_transaction(
+            lambda: _refund(order.pk, amount_paise, reason, actor, key, take_back)
+        )
+    except IntegrityError:
+        earlier = Refund.objects.filter(key=key).first()
+        if earlier is None:
+            raise
+        if (earlier.order_id, earlier.amount_paise) != (order.pk, amount_paise):
+            raise RefundRefused(_("This form was used for another refund already.")) from None
+        return earlier
+
+
+def _refund(
+    order_id: ObjectId, amount_paise: int, reason: str, actor: Any, key: str, take_back: bool
+) -> Refund:
+    refund = Refund.objects.create(
+        order_id=order_id, amount_paise=max(amount_paise, 0), reason=reason, actor=actor, key=key
+    )
+    order = Order.objects.select_related("subscription").get(pk=order_id)
+    if order.state == Order.State.REFUNDED:
+        raise RefundRefused(_("This order is refunded already."))
+    if not 0 < amount_paise <= order.refundable_paise:
+        raise RefundRefused(_("The amount must be between ₹0.01 and what is left of the payment."))
+    whole = take_back or amount_paise == order.refundable_paise
+    if whole:
+        _take_back(order)
+    moved = Order.objects.filter(
+        pk=order_id,
+        refunded_paise=order.refunded_paise,
+        state__in=sources(Order.TRANSITIONS, Order.State.REFUNDED) if whole else [order.state],
+    ).update(
+        refunded_paise=F("refunded_paise") + amount_paise,
+        state=Order.State.REFUNDED if whole else order.state,
+    )
+    if moved != 1:
+        raise RefundRefused(_("This order was changed by somebody else. Look at it again."))
+    post_entry(
+        user_id=order.user_id,
+        amount_paise=amount_paise,
+        reference_type="refund",
+        reference_id=str(refund.pk),
+        key=f"refund:{refund.pk}",
+        description=f"Refund of order {order.number}",
+        actor_id=getattr(actor, "pk", None),
+    )
+    record_event(
+        actor=actor,
+        action="order.refund",
+        target=order,
+        before={"refunded_paise": order.refunded_paise, "state": order.state},
+        after={"amount_paise": amount_paise, "reason": reason},
+    )
+    order.refresh_from_db()
+    order_refunded.send(sender=Order, order=order, refund=refund)
+    return refund
+
+
+def _take_back(order: Order) -> None:
+    """Take away what this order bought and nothing else; days that other orders paid stay whole."""
+    now = clock.now()
+    subscription = order.subscription
+    unused = cut_period(order, now=now)
+    ends_at = subscription.ends_at - unused
+    others = (
+        Order.objects.filter(subscription_id=subscription.pk)
+        .exclude(pk=order.pk)
+        .exclude(state=Order.State.REFUNDED)
+        .exists()
+    )
+    delivered = subscription.delivered_at is not None
+    cancelled = subscription.state in sources(
+        Subscription.TRANSITIONS, Subscription.State.CANCELLED
+    ) and (not others or (delivered and ends_at <= now))
+    if cancelled and delivered:
+        # Days that were only given end with the last order that was paid.
+        ends_at = min(ends_at, now)
+    changed = Subscription.objects.filter(
+        pk=subscription.pk, ends_at=subscription.ends_at, state=subscription.state
+    ).update(
+        ends_at=ends_at,
+        paid_days=F("paid_days") - order.duration_days,
+        state=Subscription.State.CANCELLED if cancelled else subscription.state,
+    )
+    if changed != 1:
+        raise RefundRefused(_("This order was changed by somebody else. Look at it again."))
+    if not cancelled:
+        return
+    release_seat(subscription=subscription)
+    if not delivered:
+        purchase = Order.objects.get(subscription_id=subscription.pk, kind=Order.Kind.PURCHASE)
+        return_stock(plan_id=order.plan_id, order_id=purchase.pk)
