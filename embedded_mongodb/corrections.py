@@ -18,6 +18,7 @@ CORRECTIONS: dict[str, Callable[[], None]] = {
     "ttl-deletion": conflicts.correct_ttl_deletion,
     "forgotten-commits": lifetimes.correct_forgotten_commits,
     "and-of-conditions": indexes.correct_and_of_conditions,
+    "bounds-before-more-fields": indexes.correct_bounds_before_more_fields,
     "union-with": indexes.correct_union_with,
     "log-at-commit": durability.correct_log_at_commit,
 }

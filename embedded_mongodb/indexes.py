@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from secantus import aggregate
-from secantus.storage import Storage
+from secantus.storage import COMPOUND_SEP, Storage
 
 Document = dict[str, Any]
 BOUNDS = frozenset({"$gt", "$gte", "$lt", "$lte"})
@@ -99,3 +99,35 @@ class Narrowed:
         if not filter and self._filter:
             filter, self._filter = self._filter, {}
         return self._storage.find_matching(db, coll, filter, *rest, **named)
+
+
+def correct_bounds_before_more_fields() -> None:
+    """`{a: 1, b: {$lte: 2}}` finds the documents with b = 2 by an index on a, b and c.
+
+    Their entries are longer than the bound, because c follows in them. This server compared them
+    as a whole, took them for greater and left them out without a word (on a descending b those
+    of $gte). The bound becomes the first key that can belong to no document with b = 2.
+    """
+    scan = Storage._range_scan_index
+    after_the_field = COMPOUND_SEP[:-1] + bytes([COMPOUND_SEP[-1] + 1])
+
+    @functools.wraps(scan)
+    def corrected(
+        self: Storage,
+        db: str,
+        coll: str,
+        name: str,
+        lower: bytes | None,
+        lower_inclusive: bool,
+        upper: bytes | None,
+        upper_inclusive: bool,
+        *,
+        prefix: bytes | None = None,
+    ) -> list[int]:
+        if prefix is not None and upper is not None and upper_inclusive:
+            upper, upper_inclusive = upper + after_the_field, False
+        return scan(
+            self, db, coll, name, lower, lower_inclusive, upper, upper_inclusive, prefix=prefix
+        )
+
+    Storage._range_scan_index = corrected

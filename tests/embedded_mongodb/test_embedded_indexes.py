@@ -81,3 +81,36 @@ def test_union_with_gives_the_same_with_and_without_the_correction(start_server,
     assert sorted(found[:2]) == [0, 1]
     assert sorted(found[2:-1]) == [3, 25, 28]
     assert found[-1] == "all"
+
+
+def missed(items: Any, index: list[tuple[str, int]]) -> list[tuple[Document, int, int]]:
+    """Fill `items` and return the ranges that an index answers otherwise than a scan does."""
+    items.create_index(index)
+    items.insert_many(
+        {"owner": owner, "at": at, "number": number}
+        for owner in (1, 2)
+        for at in (1, 2, 3)
+        for number in (1, 2)
+    )
+    wrong = []
+    for bound in ({"$gte": 2}, {"$gt": 2}, {"$lte": 2}, {"$lt": 2}, {"$gte": 2, "$lte": 2}):
+        query = {"owner": 1, "at": bound}
+        found = len(list(items.find(query)))
+        scanned = len(list(items.find({"$nor": [{"$nor": [query]}]})))
+        if found != scanned:
+            wrong.append((bound, found, scanned))
+    return wrong
+
+
+@pytest.mark.parametrize("at", [1, -1])
+@pytest.mark.parametrize("last", [None, 1, -1])
+def test_a_bound_holds_its_own_value_also_before_more_fields(server, connect, at, last):
+    items = connect(server).bounds[f"items{at}{last}"]
+    index = [("owner", 1), ("at", at)] + ([("number", last)] if last else [])
+    assert missed(items, index) == []
+
+
+def test_without_the_correction_documents_at_the_bound_are_left_out(start_server, connect):
+    items = connect(start_server(without="bounds-before-more-fields")).bounds.items
+    wrong = missed(items, [("owner", 1), ("at", -1), ("number", -1)])
+    assert wrong == [({"$gte": 2}, 2, 4), ({"$gte": 2, "$lte": 2}, 0, 2)]
