@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from notifications.models import Notification
 from wallet.services import balance_of
 
+MOST_UNREAD = 99
+
 
 class Header:
     """Balance and unread notices of a customer, each one command, lazily."""
@@ -28,7 +30,14 @@ class Header:
     def unread_count(self) -> int:
         if not self._is_customer:
             return 0
-        return Notification.objects.for_user(self._user).unread().count()
+        return Notification.objects.for_user(self._user).unread().count_up_to(MOST_UNREAD)
+
+    @property
+    def unread_text(self) -> str:
+        """The count as the bell shows it: nothing for none, "99+" for more."""
+        if not self.unread_count:
+            return ""
+        return f"{MOST_UNREAD}+" if self.unread_count > MOST_UNREAD else str(self.unread_count)
 
 
 def header(request: HttpRequest) -> dict[str, Any]:

@@ -20,6 +20,10 @@ class NotificationQuerySet(MongoQuerySet):
     def unread(self) -> Self:
         return self.filter(read_at__isnull=True)
 
+    def count_up_to(self, most: int) -> int:
+        """Return how many there are, or `most + 1` for more: nobody waits for a long count."""
+        return self.order_by()[: most + 1].count()
+
 
 class Notification(models.Model):
     """One notice, written in the transaction of what it tells."""
@@ -49,7 +53,7 @@ class Notification(models.Model):
         db_table = "notifications"
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["user", "-created_at"], name="notice_user_recent"),
+            models.Index(fields=["user", "-created_at", "-id"], name="notice_user_recent"),
             models.Index(fields=["user", "read_at"], name="notice_user_unread"),
         ]
 

@@ -101,7 +101,7 @@ class Order(models.Model):
         ordering = ["-created_at"]
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="order_key_per_user")]
         indexes = [
-            models.Index(fields=["user", "-created_at"], name="order_user_recent"),
+            models.Index(fields=["user", "-created_at", "-id"], name="order_user_recent"),
             models.Index(fields=["state", "created_at"], name="order_state_age"),
             models.Index(fields=["plan", "state", "created_at"], name="order_plan_wait"),
             models.Index(fields=["-created_at"], name="order_recent"),

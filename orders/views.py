@@ -22,7 +22,7 @@ from orders.models import Order
 from orders.quotes import quote_for, read_quote
 from orders.services import place_order
 from ottsonly.money import plain_rupees
-from ottsonly.paging import page_by_id
+from ottsonly.paging import page_by_time
 from subscriptions.models import Subscription
 from wallet.errors import InsufficientBalance
 from wallet.models import WalletTransaction
@@ -147,7 +147,7 @@ def _renewal_terms(plan: Plan, renews: Subscription) -> dict[str, Any]:
 @customer_required
 def order_list(request: CustomerRequest) -> HttpResponse:
     """My orders, newest first."""
-    orders, older_url, newer_url = page_by_id(request, Order.objects.for_user(request.user))
+    orders, older_url, newer_url = page_by_time(request, Order.objects.for_user(request.user))
     context = {"orders": orders, "older_url": older_url, "newer_url": newer_url}
     return render(request, "orders/list.html", context)
 

@@ -122,7 +122,7 @@ class Subscription(models.Model):
         db_table = "subscriptions"
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["user", "-created_at"], name="sub_user_recent"),
+            models.Index(fields=["user", "-created_at", "-id"], name="sub_user_recent"),
             models.Index(fields=["credential", "holds_seat"], name="sub_seats"),
             models.Index(fields=["plan", "state", "delivered_at", "created_at"], name="sub_wait"),
             models.Index(

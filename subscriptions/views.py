@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.decorators import CustomerRequest, customer_required
-from ottsonly.paging import page_by_id
+from ottsonly.paging import page_by_time
 from ottsonly.requests import client_ip
 from subscriptions.errors import NotDelivered
 from subscriptions.models import Subscription
@@ -19,7 +19,7 @@ from subscriptions.services import reveal_credentials
 @customer_required
 def subscription_list(request: CustomerRequest) -> HttpResponse:
     """My subscriptions: those that run first."""
-    found, older_url, newer_url = page_by_id(request, Subscription.objects.for_user(request.user))
+    found, older_url, newer_url = page_by_time(request, Subscription.objects.for_user(request.user))
     context = {
         "active": [item for item in found if item.is_running()],
         "ended": [item for item in found if not item.is_running()],

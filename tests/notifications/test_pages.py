@@ -35,7 +35,8 @@ def test_the_list_shows_mine_newest_first_and_an_empty_page_to_others(customer, 
     make_notices(customer, 3)
     page = client_for(customer).get("/notifications/")
     assert titles(page) == ["note 2", "note 1", "note 0"]
-    assert (page.context["unread_count"], page.context["header"].unread_count) == (3, 3)
+    assert page.context["header"].unread_count == 3
+    assert b"Mark all 3 as read" in page.content
     assert page.context["older_url"] == page.context["newer_url"] == ""
     other = client_for(CustomerFactory()).get("/notifications/")
     assert titles(other) == []
@@ -57,10 +58,61 @@ def test_twenty_on_a_page_each_once_also_while_new_ones_come(customer, client_fo
     assert titles(back) == titles(second)
 
 
-def test_a_page_that_is_nonsense_is_the_first_page(customer, client_for):
+def test_notices_of_one_instant_are_on_one_page_each(customer, client_for):
+    now = timezone.now()
+    for number in range(50):
+        Notification.objects.create(
+            user=customer, kind="notice", title=f"note {number}", created_at=now
+        )
+    client, seen, url = client_for(customer), [], ""
+    for _unused in range(3):
+        page = client.get(f"/notifications/{url}")
+        seen += titles(page)
+        url = page.context["older_url"]
+    assert (url, sorted(seen)) == ("", sorted(f"note {number}" for number in range(50)))
+    back = client.get("/notifications/" + page.context["newer_url"])
+    assert titles(back) == seen[20:40]
+
+
+@pytest.mark.parametrize(
+    "edge", ["nonsense", "1-x", "99999999999999999999-" + "a" * 24, "٣-" + "a" * 24, "a" * 24]
+)
+def test_a_page_that_is_nonsense_is_the_first_page(customer, client_for, edge):
     make_notices(customer, 1)
-    page = client_for(customer).get("/notifications/?before=nonsense")
-    assert titles(page) == ["note 0"]
+    for name in ("before", "after"):
+        page = client_for(customer).get("/notifications/", {name: edge})
+        assert titles(page) == ["note 0"]
+
+
+@pytest.mark.parametrize("count", [0, 3, 25])
+def test_a_list_takes_five_commands_however_long(customer, client_for, commands, count):
+    make_notices(customer, count)
+    client = client_for(customer)
+    client.get("/notifications/")
+    commands.clear()
+    page = client.get("/notifications/")
+    assert len(titles(page)) == min(count, 20)
+    # Session, user, balance, unread, the page itself.
+    assert [command.split()[1] for command in commands] == [
+        "sessions",
+        "users",
+        "notifications",
+        "wallets",
+        "notifications",
+    ]
+
+
+def test_the_bell_stops_counting_at_ninety_nine(customer, client_for):
+    Notification.objects.bulk_create(
+        [Notification(user=customer, kind="notice", title="x") for _unused in range(101)]
+    )
+    client = client_for(customer)
+    page = client.get("/plans/")
+    assert (page.context["header"].unread_count, page.context["header"].unread_text) == (100, "99+")
+    Notification.objects.filter(
+        pk__in=list(Notification.objects.values_list("pk", flat=True)[:2])
+    ).delete()
+    assert client.get("/plans/").context["header"].unread_text == "99"
 
 
 def test_opening_marks_one_read_and_goes_where_it_points(customer, client_for):
@@ -75,7 +127,7 @@ def test_opening_marks_one_read_and_goes_where_it_points(customer, client_for):
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.read_at, second.read_at) == (read_at, None)
-    assert client.get("/notifications/").context["unread_count"] == 1
+    assert client.get("/notifications/").context["header"].unread_count == 1
 
 
 def test_a_notice_without_a_link_goes_back_to_the_list(customer, client_for):
@@ -99,6 +151,43 @@ def test_deleting_deletes_one(customer, client_for):
     assert list(Notification.objects.values_list("pk", flat=True)) == [second.pk]
 
 
+def test_the_second_click_on_delete_deletes_nothing_more_and_stays_on_the_page(
+    customer, client_for
+):
+    notices = make_notices(customer, 22)
+    client = client_for(customer)
+    url = client.get("/notifications/").context["older_url"]
+    place = {"before": url.removeprefix("?before=")}
+    for said in ("The notice was deleted.", "The notice was deleted already."):
+        answer = client.post(notices[0].delete_url, place)
+        assert answer.headers["Location"] == f"/notifications/{url}"
+        page = client.get(answer.headers["Location"])
+        assert [str(message) for message in page.context["messages"]] == [said]
+        assert titles(page) == ["note 1"]
+    client.post(notices[1].delete_url, place)
+    page = client.get(f"/notifications/{url}")
+    assert (titles(page), page.context["newer_url"]) == ([], "")
+    assert b"Nothing older" in page.content
+    assert Notification.objects.count() == 20
+
+
+def test_a_notice_that_came_after_the_page_was_shown_stays_unread(customer, client_for):
+    make_notices(customer, 2)
+    client = client_for(customer)
+    page = client.get("/notifications/")
+    late = Notification.objects.create(
+        user=customer, kind="notice", title="late", created_at=timezone.now() + timedelta(seconds=1)
+    )
+    shown = {"seen_until": page.context["seen_until"]}
+    for _unused in range(2):
+        client.post("/notifications/read/", shown)
+        assert list(Notification.objects.unread().values_list("pk", flat=True)) == [late.pk]
+    for nonsense in ("yesterday", "2026-13-45T00:00", "2026-01-01T00:00"):
+        Notification.objects.update(read_at=None)
+        client.post("/notifications/read/", {"seen_until": nonsense})
+        assert Notification.objects.unread().count() == 0
+
+
 @pytest.mark.parametrize("address", ["open_url", "delete_url"])
 def test_another_customers_notice_is_not_found_and_unchanged(customer, client_for, address):
     (note,) = make_notices(customer, 1)
@@ -110,7 +199,9 @@ def test_another_customers_notice_is_not_found_and_unchanged(customer, client_fo
 
 def test_a_notice_that_never_was_is_not_found(customer, client_for):
     client = client_for(customer)
-    assert client.post("/notifications/6a0000000000000000000000/open/").status_code == 404
+    gone = "/notifications/6a0000000000000000000000"
+    assert client.post(f"{gone}/open/").status_code == 404
+    assert client.post(f"{gone}/delete/").headers["Location"] == "/notifications/"
     assert client.post("/notifications/nonsense/open/").status_code == 404
 
 
