@@ -16,7 +16,11 @@ from subscriptions.signals import (
     subscription_cancelled,
     subscription_extended,
 )
-from wallet.signals import wallet_recharged
+from wallet.signals import (
+    source_refund_finished,
+    source_refund_requested,
+    wallet_recharged,
+)
 
 
 def connect() -> None:
@@ -29,6 +33,8 @@ def connect() -> None:
         (subscription_extended, on_subscription_extended),
         (subscription_cancelled, on_subscription_cancelled),
         (wallet_recharged, on_wallet_recharged),
+        (source_refund_requested, on_source_refund_requested),
+        (source_refund_finished, on_source_refund_finished),
     ):
         signal.connect(receiver, dispatch_uid=f"notifications.{receiver.__name__}")
 
@@ -132,4 +138,30 @@ def on_wallet_recharged(*, recharge: Any, entry: Any, **kwargs: Any) -> None:
         title=_("%s are in your wallet") % format_rupees(recharge.amount_paise),
         body=_("Your balance is %s.") % format_rupees(entry.balance_after_paise),
         link=recharge.get_absolute_url(),
+    )
+
+
+def on_source_refund_requested(*, refund: Any, **kwargs: Any) -> None:
+    """Money leaves the wallet for the bank."""
+    Notification.objects.create(
+        user_id=refund.user_id,
+        kind=Notification.Kind.REFUND,
+        title=_("%s are on their way back to you") % format_rupees(refund.amount_paise),
+        body=_("They go to where you paid from. Banks take up to 7 working days."),
+        link=refund.recharge.get_absolute_url(),
+    )
+
+
+def on_source_refund_finished(*, refund: Any, **kwargs: Any) -> None:
+    """Sent to the bank, or in the wallet again."""
+    amount = format_rupees(refund.amount_paise)
+    failed = refund.state == refund.State.FAILED
+    Notification.objects.create(
+        user_id=refund.user_id,
+        kind=Notification.Kind.REFUND,
+        title=_("%s are in your wallet again") % amount if failed else _("%s were sent") % amount,
+        body=_("The refund to where you paid from failed.")
+        if failed
+        else _("The refund to where you paid from was made."),
+        link=refund.recharge.get_absolute_url(),
     )

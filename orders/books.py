@@ -13,7 +13,12 @@ from orders.models import Order, Refund
 from ottsonly.findings import Finding, looked_at_twice
 from subscriptions.books import check_seats
 from subscriptions.models import Extension, Subscription
-from wallet.books import check_ledger, check_recharges
+from wallet.books import (
+    check_ledger,
+    check_open_items,
+    check_recharges,
+    check_source_refunds,
+)
 from wallet.models import WalletTransaction
 
 
@@ -25,6 +30,8 @@ def check_books() -> Iterator[Finding]:
     """
     yield from check_ledger()
     yield from check_recharges()
+    yield from check_source_refunds()
+    yield from check_open_items()
     yield from check_orders()
     yield from check_periods()
     yield from check_stock()

@@ -15,6 +15,10 @@ class KeyReused(OrderRefused):
     """The same purchase key came with another purchase."""
 
 
+class TooManyPurchases(OrderRefused):
+    """More was bought in an hour than a customer needs; a sentence says when it goes on."""
+
+
 class RenewalRefused(OrderRefused):
     """The subscription cannot get another period: it ended, or changed at the same moment."""
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
+from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -19,6 +20,7 @@ from orders.errors import (
     PoolEmpty,
     PriceChanged,
     RenewalRefused,
+    TooManyPurchases,
 )
 from orders.models import Order
 from orders.periods import append_period, lay_out_periods
@@ -26,6 +28,7 @@ from orders.quotes import Quote
 from orders.signals import order_delivered, order_paid
 from ottsonly import clock
 from ottsonly.audit import record_event
+from ottsonly.limits import allow
 from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
 from subscriptions.services import claim_seat, claim_seat_of
@@ -87,10 +90,15 @@ def _once(
     """Run `work` in a transaction; the same key again returns the order that it made before."""
     if not user.is_customer or not user.is_active:
         raise OrderRefused(_("Only customers can buy."))
-    ensure_wallet(user.pk)
     try:
+        if not allow(f"purchase:{user.pk}", limit=settings.PURCHASES_PER_HOUR, seconds=3600):
+            raise TooManyPurchases(
+                _("You bought a lot just now. Please go on in an hour. Nothing was taken.")
+            )
+        ensure_wallet(user.pk)
         return in_transaction(work)
-    except IntegrityError:
+    except (IntegrityError, TooManyPurchases):
+        # A second click is no further purchase: it is shown the first one.
         earlier = Order.objects.filter(user_id=user.pk, key=quote.key).first()
         if earlier is None:
             raise

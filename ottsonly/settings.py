@@ -164,6 +164,14 @@ RAZORPAY_CHECKOUT_JS_URL = env.str(
 )
 RAZORPAY_CONNECT_TIMEOUT = env.float("RAZORPAY_CONNECT_TIMEOUT", default=3.0)
 RAZORPAY_READ_TIMEOUT = env.float("RAZORPAY_READ_TIMEOUT", default=8.0)
+# Fewer calls at once than a web process has threads: the others go on serving pages.
+RAZORPAY_MAX_CALLS = env.int("RAZORPAY_MAX_CALLS", default=4)
+RAZORPAY_CIRCUIT_FAILURES = env.int("RAZORPAY_CIRCUIT_FAILURES", default=5)
+RAZORPAY_CIRCUIT_SECONDS = env.float("RAZORPAY_CIRCUIT_SECONDS", default=15.0)
+TOPUPS_PER_HOUR = env.int("TOPUPS_PER_HOUR", default=20)
+TOPUPS_PER_DAY = env.int("TOPUPS_PER_DAY", default=60)
+TOPUPS_OPEN_MAX = env.int("TOPUPS_OPEN_MAX", default=5)
+PURCHASES_PER_HOUR = env.int("PURCHASES_PER_HOUR", default=30)
 QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
 
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
@@ -174,7 +182,14 @@ TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.o
 PERIODIC_JOBS = [
     {"name": "apply-webhooks", "run": "wallet.webhooks.apply_received", "every": 2},
     {"name": "deliver-orders", "run": "orders.services.deliver_waiting_orders", "every": 2},
-    {"name": "expire-topups", "run": "wallet.recharges.expire_old", "every": 300},
+    {"name": "ask-topups", "run": "wallet.reconciliation.reconcile_pending", "every": 30},
+    {"name": "expire-topups", "run": "wallet.reconciliation.expire_old", "every": 300},
+    {
+        "name": "refunds-to-source",
+        "run": "wallet.source_refunds.send_due_source_refunds",
+        "every": 20,
+    },
+    {"name": "reconcile", "run": "wallet.reconciliation.reconcile_recent", "every": 900},
     {
         "name": "send-alerts",
         "run": "telegram_alerts.delivery.deliver_due",

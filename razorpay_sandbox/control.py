@@ -18,6 +18,25 @@ def control(sandbox: Sandbox, method: str, path: str, data: dict[str, Any]) -> d
         case "POST", "/_control/webhooks/resend":
             sandbox.webhooks.resend(str(data.get("event_id")), _whole(data, "times", 1, low=1))
             return {"ok": True}
+        case "POST", "/_control/webhooks/release":
+            released = sandbox.webhooks.release(
+                order=str(data.get("order", "kept")),
+                seed=_whole(data, "seed", 0),
+                copies=_whole(data, "copies", 1, low=1),
+            )
+            return {"released": released}
+        case "POST", "/_control/refunds/settle":
+            change = sandbox.store.settle_refund(
+                str(data.get("refund_id")), failed=data.get("failed") is True
+            )
+            sandbox.webhooks.publish(change.events)
+            return change.entity
+        case "POST", "/_control/dispute":
+            change = sandbox.store.dispute(
+                str(data.get("payment_id")), phase=str(data.get("phase", "created"))
+            )
+            sandbox.webhooks.publish(change.events)
+            return change.entity
         case "POST", "/_control/pay":
             return _pay(sandbox, data)
         case "POST", "/_control/faults":
@@ -54,8 +73,19 @@ def _pay(sandbox: Sandbox, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_SETTINGS = frozenset(
+    {
+        "webhook_url",
+        "webhook_retry_seconds",
+        "allow_paid_again",
+        "hold_webhooks",
+        "refund_status",
+    }
+)
+
+
 def _configure(sandbox: Sandbox, data: dict[str, Any]) -> dict[str, Any]:
-    unknown = set(data) - {"webhook_url", "webhook_retry_seconds", "allow_paid_again"}
+    unknown = set(data) - _SETTINGS
     if unknown:
         raise ApiError(f"There is no setting {', '.join(sorted(unknown))}.")
     if "webhook_url" in data:
@@ -67,7 +97,15 @@ def _configure(sandbox: Sandbox, data: dict[str, Any]) -> dict[str, Any]:
         sandbox.webhooks.retry_seconds = float(seconds)
     if "allow_paid_again" in data:
         sandbox.allow_paid_again = data["allow_paid_again"] is True
+    if "hold_webhooks" in data:
+        sandbox.webhooks.hold = data["hold_webhooks"] is True
+    if "refund_status" in data:
+        if data["refund_status"] not in ("processed", "pending"):
+            raise ApiError("refund_status must be processed or pending.", field="refund_status")
+        sandbox.store.refund_status = data["refund_status"]
     return {
+        "hold_webhooks": sandbox.webhooks.hold,
+        "refund_status": sandbox.store.refund_status,
         "webhook_url": sandbox.webhooks.url,
         "webhook_retry_seconds": sandbox.webhooks.retry_seconds,
         "allow_paid_again": sandbox.allow_paid_again,

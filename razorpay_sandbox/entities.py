@@ -24,6 +24,7 @@ from razorpay_sandbox.fields import (
     as_collection,
     checked_notes,
     fee_and_tax,
+    new_dispute,
     new_order,
     new_payment,
     new_refund,
@@ -73,6 +74,10 @@ class Store:
         self.orders: dict[str, Entity] = {}
         self.payments: dict[str, Entity] = {}
         self.refunds: dict[str, Entity] = {}
+        # Disputes are kept in memory only.
+        self._disputes: dict[str, Entity] = {}
+        # What a new refund begins with: processed at once, or pending until it is settled.
+        self.refund_status = "processed"
         # Idempotency key -> the request it came with, and the refund that it made.
         self._refund_keys: dict[str, dict[str, Any]] = {}
         # Receipts claimed with unique_receipt -> order id.
@@ -259,6 +264,7 @@ class Store:
                 receipt=data.get("receipt"),
                 speed=data.get("speed", "normal"),
             )
+            refund["status"] = self.refund_status
             self.refunds[refund["id"]] = refund
             payment["amount_refunded"] += amount
             whole = payment["amount_refunded"] == payment["amount"]
@@ -267,11 +273,39 @@ class Store:
                 payment["status"] = "refunded"
             if key is not None:
                 self._refund_keys[key] = {"request": request, "refund_id": refund["id"]}
-            events = [
-                _event("refund.created", refund=refund, payment=payment),
-                _event("refund.processed", refund=refund, payment=payment),
-            ]
+            events = [_event("refund.created", refund=refund, payment=payment)]
+            if refund["status"] == "processed":
+                events.append(_event("refund.processed", refund=refund, payment=payment))
             return Change(copy.deepcopy(refund), events)
+
+    def settle_refund(self, refund_id: str, *, failed: bool) -> Change:
+        """Let the bank end a pending refund; a failed one is with the merchant again."""
+        with self._changing():
+            refund = self._own(self.refunds, refund_id)
+            if refund["status"] != "pending":
+                raise ApiError("Only a pending refund can be settled.", field="refund_id")
+            payment = self._own(self.payments, refund["payment_id"])
+            refund["status"] = "failed" if failed else "processed"
+            if failed:
+                payment["amount_refunded"] -= refund["amount"]
+                left = payment["amount_refunded"]
+                payment |= {"status": "captured", "refund_status": "partial" if left else None}
+            name = f"refund.{refund['status']}"
+            return Change(copy.deepcopy(refund), [_event(name, refund=refund, payment=payment)])
+
+    def dispute(self, payment_id: str, *, phase: str) -> Change:
+        """Let the customer's bank dispute a payment, or move its dispute on.
+
+        Source: https://razorpay.com/docs/webhooks/payloads/disputes/
+        """
+        with self._changing():
+            payment = self._own(self.payments, payment_id)
+            dispute = self._disputes.setdefault(payment_id, new_dispute(payment))
+            dispute["status"] = {"created": "open"}.get(phase, phase)
+            return Change(
+                copy.deepcopy(dispute),
+                [_event(f"payment.dispute.{phase}", payment=payment, dispute=dispute)],
+            )
 
     # Lists
 
@@ -325,6 +359,7 @@ class Store:
                 self.refunds,
                 self._refund_keys,
                 self._receipts,
+                self._disputes,
             ):
                 part.clear()
 

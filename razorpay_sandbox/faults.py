@@ -3,7 +3,7 @@
 - timeout: nothing is done, no answer for `seconds`, then the connection is closed
 - hang: the work is done, no answer for `seconds`, then the connection is closed
 - lost_reply: the work is done, the connection is closed at once
-- 500, 429: Razorpay's own error answers, nothing is done
+- 500, 429, 409, 401: Razorpay's own error answers, nothing is done
 - 502html: the HTML page of a proxy in between, nothing is done
 - badjson: status 200 with half a JSON document, nothing is done
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from razorpay_sandbox.errors import ApiError
 
-KINDS = ("timeout", "500", "502html", "429", "badjson", "lost_reply", "hang")
+KINDS = ("timeout", "500", "502html", "429", "409", "401", "badjson", "lost_reply", "hang")
 # These let the work happen, and lose the answer.
 AFTER_WORK = frozenset({"lost_reply", "hang"})
 SILENT = frozenset({"timeout", "hang"})
@@ -33,6 +33,17 @@ ANSWERS: dict[str, tuple[int, str, bytes]] = {
         429,
         "application/json",
         b'{"error":{"code":"BAD_REQUEST_ERROR","description":"Too many requests"}}',
+    ),
+    "409": (
+        409,
+        "application/json",
+        b'{"error":{"code":"BAD_REQUEST_ERROR","description":"Request failed because another '
+        b'request with the same idempotency key is in progress"}}',
+    ),
+    "401": (
+        401,
+        "application/json",
+        b'{"error":{"code":"BAD_REQUEST_ERROR","description":"Authentication failed"}}',
     ),
     "502html": (
         502,

@@ -174,3 +174,20 @@ def new_refund(
         "speed_requested": speed,
         "speed_processed": "normal",
     }
+
+
+def new_dispute(payment: Entity) -> Entity:
+    """Return a dispute over the whole of a payment."""
+    return {
+        "id": new_id("disp"),
+        "entity": "dispute",
+        "payment_id": payment["id"],
+        "amount": payment["amount"],
+        "currency": payment["currency"],
+        "amount_deducted": 0,
+        "reason_code": "goods_or_services_not_received_or_partially_received",
+        "respond_by": int(time.time()) + 7 * 86400,
+        "status": "open",
+        "phase": "chargeback",
+        "created_at": int(time.time()),
+    }

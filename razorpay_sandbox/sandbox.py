@@ -14,7 +14,10 @@ from razorpay_sandbox.webhooks import Webhooks
 
 @dataclass
 class Sandbox:
-    """All that the routes work on. `allow_paid_again`: Checkout takes a paid order again."""
+    """All that the routes work on.
+
+    `allow_paid_again`: Checkout takes a paid order again.
+    """
 
     key_id: str
     key_secret: str
@@ -36,6 +39,8 @@ class Sandbox:
     def reset(self) -> None:
         """Forget all entities, faults and events; the keys and the webhook_url stay."""
         self.allow_paid_again = False
+        self.webhooks.hold = False
+        self.store.refund_status = "processed"
         self.faults.add({"kind": "none"})
         self.webhooks.clear()
         self.store.clear()

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import random
 import secrets
 import threading
 import time
@@ -55,6 +56,8 @@ class Webhooks:
 
     def __init__(self, *, secret: str, url: str = "") -> None:
         self.url = url
+        # While set, events are kept as withheld until they are released.
+        self.hold = False
         self.retry_seconds = RETRY_SECONDS
         self._secret = secret.encode()
         self._account_id = new_id("acc")
@@ -76,7 +79,7 @@ class Webhooks:
             )
             with self._lock:
                 self._deliveries[delivery.event_id] = delivery
-            if send and self.url:
+            if send and self.url and not self.hold:
                 self._send(delivery, copies)
 
     def resend(self, event_id: str, times: int = 1) -> None:
@@ -88,6 +91,25 @@ class Webhooks:
         if not self.url:
             raise ApiError("There is no webhook_url to send it to.", field="webhook_url")
         self._send(delivery, times)
+
+    def release(self, *, order: str = "kept", seed: int = 0, copies: int = 1) -> int:
+        """Send all withheld events; return how many.
+
+        `order`: kept, reversed or shuffled (by `seed`). `copies`: how often each is sent.
+        """
+        with self._lock:
+            waiting = [item for item in self._deliveries.values() if item.state == "withheld"]
+        if order == "reversed":
+            waiting.reverse()
+        elif order == "shuffled":
+            random.Random(seed).shuffle(waiting)  # noqa: S311 (a seed is asked for, no secret)
+        elif order != "kept":
+            raise ApiError("order must be kept, reversed or shuffled.", field="order")
+        if waiting and not self.url:
+            raise ApiError("There is no webhook_url to send it to.", field="webhook_url")
+        for delivery in waiting:
+            self._send(delivery, copies)
+        return len(waiting)
 
     def listing(self) -> dict[str, Any]:
         """Return all events, oldest first, and how many are still on their way."""

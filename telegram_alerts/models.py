@@ -16,6 +16,7 @@ class Alert(models.Model):
         ACTIVATED = "activated", _("Subscription activated")
         REFUND = "refund", _("Refund")
         RECHARGE = "recharge", _("Recharge")
+        MONEY = "money", _("Money that needs an operator")
 
     class State(models.TextChoices):
         """failed is what was tried often enough and now needs hands."""

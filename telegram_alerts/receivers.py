@@ -11,7 +11,14 @@ from orders.signals import order_paid, order_refunded
 from ottsonly.money import format_rupees
 from subscriptions.signals import subscription_activated
 from telegram_alerts.models import Alert
-from wallet.signals import payment_succeeded, wallet_recharged
+from wallet.signals import (
+    open_item_recorded,
+    payment_disputed,
+    payment_succeeded,
+    source_refund_finished,
+    source_refund_requested,
+    wallet_recharged,
+)
 
 
 def connect() -> None:
@@ -22,6 +29,10 @@ def connect() -> None:
         (subscription_activated, on_subscription_activated),
         (payment_succeeded, on_payment_succeeded),
         (wallet_recharged, on_wallet_recharged),
+        (open_item_recorded, on_open_item_recorded),
+        (payment_disputed, on_payment_disputed),
+        (source_refund_requested, on_source_refund_requested),
+        (source_refund_finished, on_source_refund_finished),
     ):
         signal.connect(receiver, dispatch_uid=f"telegram_alerts.{receiver.__name__}")
 
@@ -72,3 +83,27 @@ def on_wallet_recharged(*, recharge: Any, entry: Any, **kwargs: Any) -> None:
         f"balance {format_rupees(entry.balance_after_paise)}",
     ]
     _alert(Alert.Kind.RECHARGE, "Wallet recharged", lines, recharge)
+
+
+def on_open_item_recorded(*, item: Any, **kwargs: Any) -> None:
+    """Money that no document explains."""
+    lines = [f"{format_rupees(item.amount_paise)}, {item.reference}", item.detail]
+    _alert(Alert.Kind.MONEY, f"Look at this: {item.get_kind_display()}", lines, item)
+
+
+def on_payment_disputed(*, item: Any, phase: str, **kwargs: Any) -> None:
+    """A dispute began or moved on; Razorpay's dashboard says until when it wants an answer."""
+    lines = [item.reference, item.detail]
+    _alert(Alert.Kind.MONEY, f"Payment dispute: {phase}", lines, item)
+
+
+def on_source_refund_requested(*, refund: Any, **kwargs: Any) -> None:
+    """Money left a wallet towards its source."""
+    lines = [format_rupees(refund.amount_paise), refund.user.masked_phone, refund.reason]
+    _alert(Alert.Kind.REFUND, "Refund to source requested", lines, refund)
+
+
+def on_source_refund_finished(*, refund: Any, **kwargs: Any) -> None:
+    """It arrived, or it is in the wallet again."""
+    lines = [format_rupees(refund.amount_paise), refund.user.masked_phone, refund.failure_reason]
+    _alert(Alert.Kind.REFUND, f"Refund to source: {refund.state_text}", lines, refund)

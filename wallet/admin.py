@@ -15,8 +15,17 @@ from django.utils.translation import gettext as _t
 from ottsonly.admin import ReadOnlyAdmin
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, format_rupees
-from wallet.models import Recharge, Wallet, WalletTransaction, WebhookEvent
+from wallet.models import (
+    OpenItem,
+    Recharge,
+    SourceRefund,
+    Wallet,
+    WalletTransaction,
+    WebhookEvent,
+)
+from wallet.open_items import close_open_item
 from wallet.services import adjust_wallet
+from wallet.source_refunds import request_source_refund
 
 
 class AdjustForm(forms.Form):
@@ -25,6 +34,20 @@ class AdjustForm(forms.Form):
     amount = RupeesField(label="Amount (₹, negative takes away)", allow_negative=True)
     reason = forms.CharField(max_length=200)
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class SourceRefundForm(forms.Form):
+    """How much goes back to where it was paid from, and why."""
+
+    amount = RupeesField(label="Amount (₹)", min_paise=100)
+    reason = forms.CharField(max_length=200)
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class CloseItemForm(forms.Form):
+    """What was done about it."""
+
+    note = forms.CharField(max_length=200)
 
 
 @admin.register(Wallet)
@@ -111,6 +134,48 @@ class RechargeAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("razorpay_order_id__exact", "payment_id__exact")
     exclude = ("key", "return_url")
+    readonly_fields = ("source_refund_link",)
+
+    @admin.display(description="Refund")
+    def source_refund_link(self, recharge: Recharge) -> str:
+        if not recharge.refundable_paise:
+            return "Nothing to give back"
+        url = reverse("admin:wallet_recharge_source_refund", args=[recharge.pk])
+        return format_html('<a href="{}">Give back to where it was paid from</a>', url)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.source_refund_view)
+        own = path("<objectid:pk>/source-refund/", view, name="wallet_recharge_source_refund")
+        return [own, *super().get_urls()]
+
+    def source_refund_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Give unspent money back to its source, through the service."""
+        if not request.user.has_perm("wallet.add_sourcerefund"):
+            raise PermissionDenied
+        recharge = get_object_or_404(Recharge.objects.select_related("user"), pk=pk)
+        initial = {"key": secrets.token_urlsafe(16), "amount": recharge.refundable_paise}
+        form = SourceRefundForm(request.POST or None, initial=initial)
+        if request.method == "POST" and form.is_valid():
+            try:
+                refund = request_source_refund(
+                    recharge=recharge,
+                    amount_paise=form.cleaned_data["amount"],
+                    reason=form.cleaned_data["reason"],
+                    actor=request.user,
+                    key=form.cleaned_data["key"],
+                )
+            except ShopError as refusal:
+                form.add_error("amount", str(refusal))
+            else:
+                messages.success(request, refund.state_text)
+                return redirect("admin:wallet_sourcerefund_change", refund.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _t("Give back to where it was paid from"),
+            "form": form,
+            "button": _t("Take from the wallet and give back"),
+        }
+        return render(request, "admin/command_form.html", context)
 
     @admin.display(description="Amount")
     def amount(self, recharge: Recharge) -> str:
@@ -123,3 +188,66 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     list_display = ("received_at", "type", "event_id", "state", "note")
     list_filter = ("state", "type")
+
+
+@admin.register(SourceRefund)
+class SourceRefundAdmin(ReadOnlyAdmin):
+    """Money on its way back to its source; started on the top-up's page."""
+
+    list_display = ("created_at", "user", "amount", "state", "attempts", "razorpay_refund_id")
+    list_filter = ("state",)
+    list_select_related = ("user",)
+    search_fields = ("razorpay_refund_id__exact",)
+    exclude = ("key",)
+
+    @admin.display(description="Amount")
+    def amount(self, refund: SourceRefund) -> str:
+        return format_rupees(refund.amount_paise)
+
+
+@admin.register(OpenItem)
+class OpenItemAdmin(ReadOnlyAdmin):
+    """Money that no document explains: dealt with by hand, then closed with a note."""
+
+    list_display = ("created_at", "kind", "amount", "reference", "state", "note")
+    list_filter = ("state", "kind")
+    search_fields = ("reference__exact",)
+    readonly_fields = ("close_link",)
+
+    @admin.display(description="Amount")
+    def amount(self, item: OpenItem) -> str:
+        return format_rupees(item.amount_paise)
+
+    @admin.display(description="Close")
+    def close_link(self, item: OpenItem) -> str:
+        if item.state == OpenItem.State.CLOSED:
+            return "Closed"
+        url = reverse("admin:wallet_openitem_close", args=[item.pk])
+        return format_html('<a href="{}">Close this item with a note</a>', url)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.close_view)
+        own = path("<objectid:pk>/close/", view, name="wallet_openitem_close")
+        return [own, *super().get_urls()]
+
+    def close_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Close, through the service."""
+        if not request.user.has_perm("wallet.change_openitem"):
+            raise PermissionDenied
+        item = get_object_or_404(OpenItem, pk=pk)
+        form = CloseItemForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                close_open_item(item=item, note=form.cleaned_data["note"], actor=request.user)
+            except ShopError as refusal:
+                form.add_error("note", str(refusal))
+            else:
+                messages.success(request, _t("The item was closed."))
+                return redirect("admin:wallet_openitem_change", item.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _t("Close: %s") % item,
+            "form": form,
+            "button": _t("Close the item"),
+        }
+        return render(request, "admin/command_form.html", context)

@@ -28,6 +28,10 @@ class TopUpRefused(ShopError):
     """A top-up that cannot be started or finished as asked."""
 
 
+class TooManyTopUps(TopUpRefused):
+    """A customer started more top-ups than anybody needs; a sentence says when it goes on."""
+
+
 class KeyReused(TopUpRefused):
     """The key of the form belongs to a top-up of another amount."""
 
@@ -38,3 +42,11 @@ class GatewayRefused(TopUpRefused):
 
 class GatewayUnavailable(TopUpRefused):
     """Razorpay did not answer, or not in a way that can be trusted."""
+
+
+class SourceRefundRefused(ShopError):
+    """Money that cannot go back to its source as asked."""
+
+
+class ItemRefused(ShopError):
+    """An open item that cannot be closed as asked."""

@@ -16,6 +16,7 @@ KINDS = {
     "recharge": _("Top-up"),
     "refund": _("Refund"),
     "adjustment": _("Adjustment"),
+    "source_refund": _("Refund to where you paid from"),
 }
 
 
@@ -147,6 +148,10 @@ class Recharge(models.Model):
     return_url = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     completed_at = models.DateTimeField(null=True, blank=True)
+    # When Razorpay is asked next about a payment that nobody reported (None: never again), and
+    # how often it was.
+    next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    checks = models.PositiveIntegerField(default=0)
 
     objects = MongoManager.from_queryset(RechargeQuerySet)()
 
@@ -167,6 +172,8 @@ class Recharge(models.Model):
         indexes = [
             models.Index(fields=["user", "state", "-created_at"], name="recharge_user_state"),
             models.Index(fields=["state", "created_at"], name="recharge_state_age"),
+            models.Index(fields=["state", "next_check_at"], name="recharge_check_due"),
+            models.Index(fields=["state", "completed_at"], name="recharge_completed"),
         ]
 
     def __str__(self) -> str:
@@ -182,6 +189,13 @@ class Recharge(models.Model):
     @property
     def reference(self) -> str:
         return str(self.pk)
+
+    @property
+    def refundable_paise(self) -> int:
+        """What may still go back to its source, as far as the wallet holds it."""
+        if self.state != self.State.COMPLETED:
+            return 0
+        return self.amount_paise - self.refunded_paise
 
     @property
     def state_text(self) -> str:
@@ -212,3 +226,109 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+class SourceRefund(models.Model):
+    """Unspent money of one top-up on its way back to where it was paid from."""
+
+    class State(models.TextChoices):
+        """requested also means unknown: what got no answer is sent again with the same key."""
+
+        REQUESTED = "requested", _("On its way")
+        PROCESSED = "processed", _("Given back")
+        FAILED = "failed", _("Failed, back in the wallet")
+
+    TRANSITIONS = {
+        State.REQUESTED: {State.PROCESSED, State.FAILED},
+        State.PROCESSED: set(),
+        State.FAILED: set(),
+    }
+
+    recharge = models.ForeignKey(Recharge, on_delete=models.PROTECT, related_name="source_refunds")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    amount_paise = models.PositiveBigIntegerField()
+    reason = models.CharField(max_length=200)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
+    razorpay_refund_id = models.CharField(max_length=40, blank=True)
+    failure_reason = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "wallet_source_refunds"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["razorpay_refund_id"],
+                condition=Q(razorpay_refund_id__gt=""),
+                name="source_refund_razorpay",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["recharge", "-created_at"], name="source_refund_recharge"),
+            models.Index(fields=["state", "next_attempt_at"], name="source_refund_due"),
+            models.Index(fields=["state", "finished_at"], name="source_refund_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund to source {self.pk}"
+
+    @property
+    def state_text(self) -> str:
+        return str(self.State(self.state).label)
+
+
+class OpenItem(models.Model):
+    """Money at Razorpay that no document of ours explains; an operator looks at it and closes it.
+
+    `amount_paise` is signed as it stands between the two books: plus is money that came in and was
+    not credited, minus is money that went out (or was credited) without having come in.
+    """
+
+    class Kind(models.TextChoices):
+        """What was found."""
+
+        NO_RECHARGE = "no_recharge", _("Payment without a top-up")
+        SECOND_PAYMENT = "second_payment", _("Second payment on one top-up")
+        OTHER_AMOUNT = "other_amount", _("Payment of another amount than the top-up")
+        NOT_AT_RAZORPAY = "not_at_razorpay", _("Credited, but not captured at Razorpay")
+        FOREIGN_REFUND = "foreign_refund", _("Refund that was not asked for here")
+        REFUND_MISSING = "refund_missing", _("Refund that Razorpay does not have")
+        DISPUTE = "dispute", _("Disputed by the customer's bank")
+
+    class State(models.TextChoices):
+        """Closed by an operator, with a note."""
+
+        OPEN = "open", _("Open")
+        CLOSED = "closed", _("Closed")
+
+    kind = models.CharField(max_length=20, choices=Kind)
+    # A payment, a refund or a dispute at Razorpay, or a document of ours that has none there.
+    reference = models.CharField(max_length=40)
+    amount_paise = models.BigIntegerField()
+    recharge = models.ForeignKey(
+        Recharge, null=True, on_delete=models.PROTECT, related_name="open_items"
+    )
+    detail = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        db_table = "wallet_open_items"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["reference", "kind"], name="open_item_once"),
+        ]
+        indexes = [models.Index(fields=["state", "created_at"], name="open_item_state_age")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.reference}"

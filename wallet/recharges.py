@@ -9,11 +9,19 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from ottsonly.limits import allow
 from ottsonly.money import format_rupees
 from ottsonly.mongo import in_transaction
-from wallet.errors import GatewayRefused, GatewayUnavailable, KeyReused, TopUpRefused
+from wallet.errors import (
+    GatewayRefused,
+    GatewayUnavailable,
+    KeyReused,
+    TooManyTopUps,
+    TopUpRefused,
+)
 from wallet.gateway import CURRENCY, Payment, RazorpayGateway, payment_signature_is_valid
-from wallet.models import Recharge
+from wallet.models import OpenItem, Recharge
+from wallet.open_items import record_open_item
 from wallet.services import ensure_wallet, post_entry
 from wallet.signals import payment_succeeded, wallet_recharged
 
@@ -23,7 +31,9 @@ OPEN_STATES = [
     for state, following in Recharge.TRANSITIONS.items()
     if Recharge.State.COMPLETED in following
 ]
-EXPIRES_AFTER = timedelta(hours=24)
+HOUR, DAY = 3600, 86400
+# A browser and a web hook need a moment; only then is Razorpay asked.
+FIRST_CHECK = timedelta(minutes=2)
 
 
 def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = "") -> Recharge:
@@ -35,6 +45,7 @@ def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = 
 
     Raises:
         TopUpRefused: outside the limits, or top-ups are not open.
+        TooManyTopUps: more were started in an hour or a day than anybody needs.
         KeyReused: the key was used for another amount.
         GatewayUnavailable: Razorpay does not answer; the same form may be sent again.
     """
@@ -45,14 +56,11 @@ def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = 
             % {"low": format_rupees(low), "high": format_rupees(high)}
         )
     gateway = RazorpayGateway()
-    try:
-        recharge = Recharge.objects.create(
-            user=user, amount_paise=amount_paise, key=key, return_url=return_url
-        )
-    except IntegrityError:
-        recharge = Recharge.objects.get(user_id=user.pk, key=key)
-        if recharge.amount_paise != amount_paise:
-            raise KeyReused(_("This form was used for another amount already.")) from None
+    recharge = Recharge.objects.filter(user_id=user.pk, key=key).first()
+    if recharge is None:
+        recharge = _save_new(user, amount_paise, key, return_url)
+    if recharge.amount_paise != amount_paise:
+        raise KeyReused(_("This form was used for another amount already."))
     if not recharge.razorpay_order_id:
         order_id = gateway.create_order(amount_paise=amount_paise, receipt=str(recharge.pk))
         Recharge.objects.filter(pk=recharge.pk, razorpay_order_id__isnull=True).update(
@@ -60,6 +68,41 @@ def start_recharge(*, user: Any, amount_paise: int, key: str, return_url: str = 
         )
         recharge.refresh_from_db()
     return recharge
+
+
+def _save_new(user: Any, amount_paise: int, key: str, return_url: str) -> Recharge:
+    _refuse_too_many(user.pk)
+    now = timezone.now()
+    try:
+        recharge = Recharge.objects.create(
+            user=user,
+            amount_paise=amount_paise,
+            key=key,
+            return_url=return_url,
+            created_at=now,
+            next_check_at=now + FIRST_CHECK,
+        )
+    except IntegrityError:
+        # The same form, sent twice at once.
+        return Recharge.objects.get(user_id=user.pk, key=key)
+    _give_up_oldest(user.pk)
+    return recharge
+
+
+def _refuse_too_many(user_id: ObjectId) -> None:
+    if not allow(f"topup-hour:{user_id}", limit=settings.TOPUPS_PER_HOUR, seconds=HOUR):
+        raise TooManyTopUps(_("You started many top-ups just now. Please try again in an hour."))
+    if not allow(f"topup-day:{user_id}", limit=settings.TOPUPS_PER_DAY, seconds=DAY):
+        raise TooManyTopUps(_("You started many top-ups today. Please try again tomorrow."))
+
+
+def _give_up_oldest(user_id: ObjectId) -> None:
+    """Keep a customer's list of open top-ups short; one given up is still credited when paid."""
+    pending = Recharge.objects.filter(user_id=user_id, state=Recharge.State.PENDING)
+    newest = pending.order_by("-created_at").values_list("pk", flat=True)
+    too_many = list(newest[settings.TOPUPS_OPEN_MAX : settings.TOPUPS_OPEN_MAX + 100])
+    if too_many:
+        pending.filter(pk__in=too_many).update(state=Recharge.State.EXPIRED)
 
 
 def confirm_callback(
@@ -91,30 +134,72 @@ def confirm_callback(
 def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> Recharge:
     """Credit a captured payment once; amount and user come from our own document.
 
-    An authorised payment is captured first, for exactly our amount.
+    An authorised payment is captured first, for exactly our amount; one of another amount is left
+    alone, and Razorpay gives it back by itself. What was captured and cannot be credited (another
+    amount, a second payment, given back already) becomes an open item, never a silence.
+
+    Returns:
+        The top-up; its `payment_id` is another one when this was a second payment.
 
     Raises:
         TopUpRefused: order, amount, currency or status are not those of this top-up.
     """
-    matches = (
-        payment.order_id == recharge.razorpay_order_id
-        and payment.amount_paise == recharge.amount_paise
-        and payment.currency == CURRENCY
-    )
-    if matches and payment.status == "authorized":
+    refusal = TopUpRefused(_("This payment does not match the top-up. Nothing was changed."))
+    if payment.order_id != recharge.razorpay_order_id:
+        raise refusal
+    fits = payment.amount_paise == recharge.amount_paise and payment.currency == CURRENCY
+    if fits and payment.status == "authorized":
+        recharge.refresh_from_db()
+        if recharge.state == Recharge.State.COMPLETED:
+            # Nobody owes a second payment: not captured, it goes back to the customer by itself.
+            return recharge
         payment = _capture(payment)
-    if not matches or payment.status != "captured":
-        raise TopUpRefused(_("This payment does not match the top-up. Nothing was changed."))
+    if not payment.was_captured:
+        raise refusal
+    if not fits:
+        record_open_item(
+            kind=OpenItem.Kind.OTHER_AMOUNT,
+            reference=payment.id,
+            amount_paise=payment.amount_paise if payment.currency == CURRENCY else 0,
+            recharge=recharge,
+            detail=f"{payment.currency}, the top-up is of {recharge.amount_paise} paise",
+        )
+        raise refusal
+    if payment.status == "refunded":
+        return _given_back_already(recharge, payment)
     ensure_wallet(recharge.user_id)
     try:
-        return in_transaction(lambda: _credit(recharge.pk, payment.id, source))
+        done = in_transaction(lambda: _credit(recharge.pk, payment.id, source))
     except IntegrityError:
         # The payment or the entry may be there already: somebody else was first. Anything else
         # (a listener's own duplicate) took the credit back with it and must not pass for one.
         recharge.refresh_from_db()
         if recharge.state != Recharge.State.COMPLETED:
             raise
-        return recharge
+        done = recharge
+    if done.payment_id != payment.id:
+        record_open_item(
+            kind=OpenItem.Kind.SECOND_PAYMENT,
+            reference=payment.id,
+            amount_paise=payment.amount_paise,
+            recharge=done,
+            detail=f"credited before: {done.payment_id}",
+        )
+    return done
+
+
+def _given_back_already(recharge: Recharge, payment: Payment) -> Recharge:
+    """A payment that came and went: credited before it went, or never to be credited."""
+    recharge.refresh_from_db()
+    if recharge.payment_id != payment.id:
+        record_open_item(
+            kind=OpenItem.Kind.SECOND_PAYMENT if recharge.payment_id else OpenItem.Kind.NO_RECHARGE,
+            reference=payment.id,
+            amount_paise=payment.amount_paise,
+            recharge=recharge,
+            detail="given back at Razorpay before it was credited",
+        )
+    return recharge
 
 
 def _capture(payment: Payment) -> Payment:
@@ -158,14 +243,3 @@ def mark_failed(*, razorpay_order_id: str, reason: str) -> None:
     Recharge.objects.filter(
         razorpay_order_id=razorpay_order_id, state=Recharge.State.PENDING
     ).update(state=Recharge.State.FAILED, failure_reason=reason[:200])
-
-
-def expire_old(*, older_than: timedelta = EXPIRES_AFTER) -> int:
-    """Close the top-ups that nobody paid in time and return how many; a late payment reopens them.
-
-    Args:
-        older_than: age at which a pending top-up counts as given up.
-    """
-    return Recharge.objects.filter(
-        state=Recharge.State.PENDING, created_at__lt=timezone.now() - older_than
-    ).update(state=Recharge.State.EXPIRED)

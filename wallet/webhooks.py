@@ -8,12 +8,20 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils import timezone
 
+from ottsonly.mongo import in_transaction
 from wallet.errors import GatewayUnavailable, TopUpRefused
-from wallet.gateway import Payment, webhook_signature_is_valid
-from wallet.models import Recharge, WebhookEvent
+from wallet.gateway import Payment, payment_of, refund_of, webhook_signature_is_valid
+from wallet.models import OpenItem, Recharge, WebhookEvent
+from wallet.open_items import record_open_item
 from wallet.recharges import complete_recharge, mark_failed
+from wallet.signals import payment_disputed
+from wallet.source_refunds import apply_refund_news
 
 logger = logging.getLogger(__name__)
+
+PAYMENTS = frozenset({"payment.captured", "order.paid", "payment.failed"})
+REFUNDS = frozenset({"refund.processed", "refund.failed"})
+DISPUTE = "payment.dispute."
 
 
 class BadSignature(Exception):
@@ -21,14 +29,15 @@ class BadSignature(Exception):
 
 
 class _Unreadable(Exception):
-    """A signed body without the fields of a payment; applying it again would not help."""
+    """A signed body without the fields of its kind; applying it again would not help."""
 
 
 def receive(*, body: bytes, signature: str, event_id: str) -> None:
     """Store an event and apply it; storing is what Razorpay is told of.
 
     Razorpay does not send again what it was told is stored, so whatever stops between storing and
-    applying is made good by the worker (`apply_received`).
+    applying is made good by the worker (`apply_received`). Applying asks nobody else: the answer
+    is due within five seconds (https://razorpay.com/docs/webhooks/validate-test/).
 
     Raises:
         BadSignature: the signature does not fit the raw body, or the body is no event.
@@ -37,16 +46,27 @@ def receive(*, body: bytes, signature: str, event_id: str) -> None:
         raise BadSignature
     try:
         text = body.decode()
-        kind = str(json.loads(text)["event"])
+        kind = str(json.loads(text)["event"]).encode("ascii", "replace").decode()
     except (UnicodeDecodeError, ValueError, KeyError, TypeError):
         raise BadSignature from None
-    # The name of an event is not signed: the body's own hash keeps a renamed repeat the same.
-    key = event_id[:40] or hashlib.sha256(body).hexdigest()[:40]
+    event = _store(text, kind, event_id, own_name=hashlib.sha256(body).hexdigest()[:40])
     try:
-        event = WebhookEvent.objects.create(event_id=key, type=kind[:60], payload=text)
-    except IntegrityError:
-        event = WebhookEvent.objects.get(pk=key)
-    _apply_safely(event)
+        _apply_safely(event)
+    except Exception:
+        # It is stored: the worker applies it.
+        logger.exception("web hook %s was stored and not applied yet", event.pk)
+
+
+def _store(text: str, kind: str, event_id: str, *, own_name: str) -> WebhookEvent:
+    """Store an event, or find it; the name is not signed, so another body under it is another."""
+    for name in (event_id[:40] or own_name, own_name):
+        try:
+            return WebhookEvent.objects.create(event_id=name, type=kind[:60], payload=text)
+        except IntegrityError:
+            event = WebhookEvent.objects.get(pk=name)
+            if event.payload == text:
+                return event
+    return event
 
 
 def apply_received(*, limit: int = 50) -> int:
@@ -66,7 +86,7 @@ def _apply_safely(event: WebhookEvent) -> bool:
     if event.state == WebhookEvent.State.APPLIED:
         return False
     try:
-        note = _apply(event.type, json.loads(event.payload))
+        note = _apply(event, json.loads(event.payload))
     except GatewayUnavailable:
         # Stays received; the worker tries again.
         return False
@@ -76,36 +96,89 @@ def _apply_safely(event: WebhookEvent) -> bool:
     except TopUpRefused as refusal:
         logger.warning("web hook %s refused: %s", event.pk, refusal)
         note = f"refused: {refusal}"
+    _mark_applied(event, note)
+    return True
+
+
+def _mark_applied(event: WebhookEvent, note: str) -> bool:
     applied = WebhookEvent.objects.filter(pk=event.pk, state=WebhookEvent.State.RECEIVED).update(
         state=WebhookEvent.State.APPLIED, applied_at=timezone.now(), note=note[:200]
     )
     return applied == 1
 
 
-def _apply(kind: str, body: dict[str, Any]) -> str:
+def _apply(event: WebhookEvent, body: dict[str, Any]) -> str:
     """Apply one event by the money it names; applying it again changes nothing."""
-    if kind not in ("payment.captured", "order.paid", "payment.failed"):
-        return "kept, nothing to do"
     try:
-        entity = body["payload"]["payment"]["entity"]
-        order_id = str(entity.get("order_id") or "")
-        payment = Payment(
-            id=str(entity["id"]),
-            order_id=order_id,
-            amount_paise=int(entity["amount"]),
-            currency=str(entity["currency"]),
-            status=str(entity["status"]),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if event.type in PAYMENTS:
+            entity = body["payload"]["payment"]["entity"]
+            payment, reason = payment_of(entity), str(entity.get("error_description") or "")
+        elif event.type in REFUNDS:
+            refund = refund_of(body["payload"]["refund"]["entity"])
+        elif event.type.startswith(DISPUTE):
+            dispute = body["payload"]["dispute"]["entity"]
+            dispute_id, disputed_id = str(dispute["id"]), str(dispute["payment_id"])
+        else:
+            return "kept, nothing to do"
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _Unreadable from error
+    if event.type in REFUNDS:
+        return apply_refund_news(refund)
+    if event.type in PAYMENTS:
+        return _apply_payment(event.type, payment, reason)
+    return _apply_dispute(event, dispute_id, disputed_id)
+
+
+def _apply_payment(kind: str, payment: Payment, reason: str) -> str:
+    order_id = payment.order_id
     recharge = Recharge.objects.filter(razorpay_order_id=order_id).first() if order_id else None
-    if recharge is None:
-        return "no top-up has this order"
     if kind == "payment.failed":
-        mark_failed(razorpay_order_id=order_id, reason=str(entity.get("error_description") or ""))
+        if recharge is not None:
+            mark_failed(razorpay_order_id=order_id, reason=reason)
         return "failed"
+    if payment.status == "authorized":
+        # Razorpay's own record, not this copy, says what may be captured: the reconciliation asks.
+        return "not captured yet"
+    if recharge is None:
+        if not payment.was_captured:
+            return "no top-up has this order"
+        record_open_item(
+            kind=OpenItem.Kind.NO_RECHARGE, reference=payment.id, amount_paise=payment.amount_paise
+        )
+        return "no top-up has this order: needs an operator"
     done = complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.WEBHOOK)
     if done.payment_id != payment.id:
         logger.error("second captured payment on top-up %s", done.pk)
         return "a second payment: not credited, needs an operator"
     return "credited"
+
+
+def _apply_dispute(event: WebhookEvent, dispute_id: str, payment_id: str) -> str:
+    """Tell the operators of each step of a dispute once; its first one opens an item.
+
+    A dispute moves no money between the shop and its customer, so it stands with 0 in the books:
+    what the bank takes back is seen in the settlement.
+    """
+    phase = event.type.removeprefix(DISPUTE)
+    note = f"dispute {phase}"
+
+    def work() -> None:
+        if not _mark_applied(event, note):
+            return
+        item = OpenItem.objects.filter(reference=dispute_id, kind=OpenItem.Kind.DISPUTE).first()
+        if item is None:
+            item = OpenItem.objects.create(
+                kind=OpenItem.Kind.DISPUTE,
+                reference=dispute_id,
+                amount_paise=0,
+                recharge=Recharge.objects.filter(payment_id=payment_id).first(),
+                detail=f"of {payment_id}",
+            )
+        payment_disputed.send(sender=OpenItem, item=item, phase=phase)
+
+    try:
+        in_transaction(work)
+    except IntegrityError:
+        # Two first steps of one dispute met: now the item is there.
+        in_transaction(work)
+    return note

@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from razorpay_sandbox.process import SandboxServer
+from wallet.circuit import CIRCUIT
 from wallet.models import Recharge
 from wallet.recharges import start_recharge
 
@@ -24,6 +25,7 @@ def running_razorpay() -> Iterator[SandboxServer]:
 @pytest.fixture
 def razorpay(running_razorpay: SandboxServer, settings: Any) -> SandboxServer:
     """The sandbox, empty, sending its web hooks nowhere, with the shop's keys set to it."""
+    CIRCUIT.reset()
     running_razorpay.reset()
     running_razorpay.configure(webhook_url="", webhook_retry_seconds=0.02)
     settings.RAZORPAY_KEY_ID = running_razorpay.key_id

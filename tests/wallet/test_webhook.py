@@ -1,7 +1,6 @@
 """Web hooks: signed, stored, applied once, in whatever order they come."""
 
 import pytest
-from django.db import IntegrityError
 
 from wallet import webhooks
 from wallet.models import Recharge, WalletTransaction, WebhookEvent
@@ -108,8 +107,7 @@ def test_a_failed_write_of_a_listener_takes_the_credit_back(recharge, send_hook)
 
     wallet_recharged.connect(write_twice)
     try:
-        with pytest.raises(IntegrityError):
-            send_hook(recharge)
+        assert send_hook(recharge) == 204
     finally:
         wallet_recharged.disconnect(write_twice)
     assert _state(recharge) == ("pending", 0, 0)
