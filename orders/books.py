@@ -139,13 +139,17 @@ def _row_findings(
 ) -> list[Finding]:
     """Look whether the periods lie in a row, each as long as it should, up to the end."""
     name = f"subscription {subscription.pk}"
-    extensions = Extension.objects.filter(subscription_id=subscription.pk)
     periods = [
-        (item.period_start, item.period_end, timedelta(days=days), refunded)
-        for item, days, refunded in [
-            *((o, o.duration_days, o.state == Order.State.REFUNDED) for o in orders),
-            *((extension, extension.days, False) for extension in extensions),
-        ]
+        (
+            order.period_start,
+            order.period_end,
+            timedelta(days=order.duration_days),
+            order.state == Order.State.REFUNDED,
+        )
+        for order in orders
+    ] + [
+        (extension.period_start, extension.period_end, timedelta(days=extension.days), False)
+        for extension in Extension.objects.filter(subscription_id=subscription.pk)
     ]
     findings = [
         Finding(
