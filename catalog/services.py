@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from catalog.errors import SoldOut, StockRefused
 from catalog.models import Plan, StockMovement
+from catalog.signals import stock_low
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 
@@ -34,6 +35,19 @@ def take_stock(*, plan_id: ObjectId, order_id: ObjectId) -> None:
         reference=str(order_id),
         key=f"sale:{order_id}",
     )
+    _tell_if_low(plan_id, taken=1)
+
+
+def _tell_if_low(plan_id: ObjectId, *, taken: int) -> None:
+    """Tell when the last `taken` units brought the stock from above its threshold to it or below.
+
+    Read after the update in the same transaction: whoever else takes a unit conflicts, so each
+    crossing is seen by exactly one.
+    """
+    stock, threshold = Plan.objects.values_list("stock", "low_stock_threshold").get(pk=plan_id)
+    if stock <= threshold < stock + taken:
+        plan = Plan.objects.select_related("platform").get(pk=plan_id)
+        stock_low.send(sender=Plan, plan=plan)
 
 
 def return_stock(*, plan_id: ObjectId, order_id: ObjectId) -> None:
@@ -72,6 +86,8 @@ def restock(*, plan: Plan, delta: int, note: str, actor: Any, key: str) -> None:
         moved = Plan.objects.filter(pk=plan.pk, stock__gte=-delta).update(stock=F("stock") + delta)
         if moved != 1:
             raise StockRefused(_("There are fewer units left than you want to take away."))
+        if delta < 0:
+            _tell_if_low(plan.pk, taken=-delta)
         record_event(
             actor=actor, action="plan.restock", target=plan, after={"delta": delta, "note": note}
         )

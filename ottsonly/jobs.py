@@ -8,7 +8,7 @@ safe beside itself and may be killed anywhere: the claim only spares double work
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -99,7 +99,8 @@ def may_continue() -> bool:
 
 def configured_jobs() -> list[Job]:
     """Return the jobs of settings.PERIODIC_JOBS, in their order."""
-    return [Job(**entry) for entry in settings.PERIODIC_JOBS]
+    entries: Iterable[dict[str, Any]] = settings.PERIODIC_JOBS
+    return [Job(**entry) for entry in entries]
 
 
 def register_jobs() -> None:

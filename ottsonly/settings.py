@@ -5,7 +5,9 @@ that names the variable.
 """
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -39,6 +41,30 @@ def _secret(name: str) -> str:
             "CREDENTIAL_KEYS": "ZGV2ZWxvcG1lbnQtb25seS1rZXktb2Ytbm8tdmFsdWU=",
         }[name]
     raise ImproperlyConfigured(f"{name} is not set: it is required unless DEBUG=true.")
+
+
+def _chats(name: str) -> dict[str, list[str]]:
+    """Return the kinds of each chat of "chat:kind,kind;chat:*"."""
+    found = {}
+    for part in filter(None, (part.strip() for part in env.str(name, default="").split(";"))):
+        chat, mark, kinds = part.partition(":")
+        if not mark or not chat.strip() or not kinds.strip():
+            raise ImproperlyConfigured(
+                f'{name} is written like "-1001:new_order,refund;-1002:*", not like "{part}".'
+            )
+        found[chat.strip()] = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+    return found
+
+
+def _hours(name: str) -> tuple[str, str] | None:
+    """Return start and end of "HH:MM-HH:MM", or None when it is not set."""
+    text = env.str(name, default="").strip()
+    if not text:
+        return None
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
+    if not found:
+        raise ImproperlyConfigured(f'{name} is written like "22:00-07:00", not like "{text}".')
+    return text[:5], text[6:]
 
 
 SECRET_KEY = _secret("SECRET_KEY")
@@ -176,10 +202,14 @@ QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
 
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
 TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
+# Further chats and what each wants, such as "-1001:new_order,refund;-1002:*".
+TELEGRAM_CHATS = _chats("TELEGRAM_CHATS")
+# "22:00-07:00" by TIME_ZONE: what is harmless then waits and comes as one message afterwards.
+TELEGRAM_QUIET_HOURS = _hours("TELEGRAM_QUIET_HOURS")
 TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org/bot")
 
 # What `manage.py worker` runs: see ottsonly.jobs.Job. Money first: Telegram may be slow.
-PERIODIC_JOBS = [
+PERIODIC_JOBS: list[dict[str, Any]] = [
     {"name": "apply-webhooks", "run": "wallet.webhooks.apply_received", "every": 2},
     {"name": "deliver-orders", "run": "orders.services.deliver_waiting_orders", "every": 2},
     {"name": "ask-topups", "run": "wallet.reconciliation.reconcile_pending", "every": 30},
@@ -196,6 +226,8 @@ PERIODIC_JOBS = [
         "every": 1,
         "shared": True,
     },
+    {"name": "collect-alerts", "run": "telegram_alerts.digest.collect_held", "every": 60},
+    {"name": "daily-summary", "run": "telegram_alerts.digest.send_daily_summary", "at": "09:00"},
 ]
 
 SHOP_NAME = "OTTSONLY"

@@ -5,22 +5,31 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _t
 
 from ottsonly.admin import ReadOnlyAdmin
-from telegram_alerts.delivery import is_configured, send_again
-from telegram_alerts.models import Alert
+from telegram_alerts.delivery import is_configured, resume, send_again
+from telegram_alerts.models import Alert, DeliveryPause
 
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
     """Alerts: what waits, what failed and why."""
 
-    list_display = ("created_at", "kind", "state", "attempts", "next_attempt_at", "last_error")
-    list_filter = ("state", "kind")
+    list_display = (
+        "created_at",
+        "kind",
+        "chat",
+        "state",
+        "attempts",
+        "next_attempt_at",
+        "last_error",
+    )
+    list_filter = ("state", "kind", "chat")
     # Newest first by the key, which has an index.
     ordering = ("-pk",)
-    actions = ["send_alerts_again"]
+    actions = ["send_alerts_again", "resume_delivery"]
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         """Only those who may change alerts may run commands on them; support may not."""
@@ -29,14 +38,29 @@ class AlertAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if request.method == "GET" and not is_configured():
-            messages.warning(
-                request,
-                _t(
-                    "No Telegram bot is set up (TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID): alerts wait."
-                ),
-            )
+        if request.method == "GET":
+            if not is_configured():
+                messages.warning(
+                    request,
+                    _t(
+                        "No Telegram bot is set up (TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID): alerts "
+                        "wait. manage.py telegram_setup helps."
+                    ),
+                )
+            for pause in DeliveryPause.objects.filter(until__gt=timezone.now()):
+                until = timezone.localtime(pause.until)
+                messages.error(
+                    request,
+                    _t("%(reason)s. Alerts wait until %(until)s.")
+                    % {"reason": pause.reason, "until": f"{until:%H:%M:%S}"},
+                )
         return super().changelist_view(request, extra_context)
+
+    @admin.action(description="Try again at once after a pause", permissions=["command"])
+    def resume_delivery(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Forget the pauses of bot and chats, whichever alerts are chosen."""
+        count = resume(actor=request.user)
+        messages.success(request, _t("%d pauses are over.") % count)
 
     @admin.action(description="Send again", permissions=["command"])
     def send_alerts_again(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:

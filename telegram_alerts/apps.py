@@ -1,6 +1,7 @@
 """App configuration."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class TelegramAlertsConfig(AppConfig):
@@ -9,6 +10,7 @@ class TelegramAlertsConfig(AppConfig):
     name = "telegram_alerts"
 
     def ready(self) -> None:
-        from telegram_alerts import receivers
+        from telegram_alerts import checks, receivers
 
         receivers.connect()
+        register(checks.check_chats)

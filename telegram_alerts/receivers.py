@@ -1,16 +1,19 @@
-"""Each receiver writes one alert in the transaction of what it tells, and does nothing else."""
+"""Each receiver writes its alerts in the transaction of what it tells, and does nothing else."""
 
-from html import escape
 from typing import Any
 
-from django.conf import settings
-from django.urls import reverse
 from django.utils import timezone
 
+from catalog.models import Delivery
+from catalog.signals import stock_low
+from orders.models import Order
 from orders.signals import order_paid, order_refunded
 from ottsonly.money import format_rupees
+from ottsonly.signals import job_failing
 from subscriptions.signals import subscription_activated
+from telegram_alerts.chats import write_alert
 from telegram_alerts.models import Alert
+from telegram_alerts.texts import document_text
 from wallet.signals import (
     open_item_recorded,
     payment_disputed,
@@ -25,6 +28,7 @@ def connect() -> None:
     """Listen to the rooms below."""
     for signal, receiver in (
         (order_paid, on_order_paid),
+        (order_paid, on_order_without_seat),
         (order_refunded, on_order_refunded),
         (subscription_activated, on_subscription_activated),
         (payment_succeeded, on_payment_succeeded),
@@ -33,17 +37,14 @@ def connect() -> None:
         (payment_disputed, on_payment_disputed),
         (source_refund_requested, on_source_refund_requested),
         (source_refund_finished, on_source_refund_finished),
+        (stock_low, on_stock_low),
+        (job_failing, on_job_failing),
     ):
         signal.connect(receiver, dispatch_uid=f"telegram_alerts.{receiver.__name__}")
 
 
 def _alert(kind: str, title: str, lines: list[str], document: Any) -> None:
-    address = reverse(
-        f"admin:{document._meta.label_lower.replace('.', '_')}_change", args=[document.pk]
-    )
-    text = "\n".join([f"<b>{escape(title)}</b>", *(escape(line) for line in lines)])
-    link = f'<a href="{escape(settings.SITE_URL + address)}">Open in the console</a>'
-    Alert.objects.create(kind=kind, text=f"{text}\n{link}")
+    write_alert(kind=kind, text=document_text(title, lines, document))
 
 
 def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
@@ -55,6 +56,22 @@ def on_order_paid(*, order: Any, subscription: Any, **kwargs: Any) -> None:
     ]
     title = f"Renewal {order.number}" if order.is_renewal else f"New order {order.number}"
     _alert(Alert.Kind.NEW_ORDER, title, lines, order)
+
+
+def on_order_without_seat(*, order: Any, **kwargs: Any) -> None:
+    """No free login: told by the first order that waits.
+
+    Who buys the same plan at the same moment writes the same stock, so two firsts conflict and
+    the second is tried again with the first in sight.
+    """
+    if order.delivery != Delivery.INSTANT or not order.is_waiting:
+        return
+    others = Order.objects.waiting().filter(plan_id=order.plan_id).exclude(pk=order.pk)
+    if others.exists():
+        return
+    lines = ["The pool has no free login. Orders wait until accounts are added or rotated."]
+    title = f"Orders wait: {order.platform_name} {order.plan_name}"
+    _alert(Alert.Kind.POOL_EMPTY, title, lines, order.plan)
 
 
 def on_order_refunded(*, order: Any, refund: Any, **kwargs: Any) -> None:
@@ -107,3 +124,15 @@ def on_source_refund_finished(*, refund: Any, **kwargs: Any) -> None:
     """It arrived, or it is in the wallet again."""
     lines = [format_rupees(refund.amount_paise), refund.user.masked_phone, refund.failure_reason]
     _alert(Alert.Kind.REFUND, f"Refund to source: {refund.state_text}", lines, refund)
+
+
+def on_stock_low(*, plan: Any, **kwargs: Any) -> None:
+    """Low stock, once for each time that it falls to the threshold."""
+    lines = [f"{plan.stock} left, the threshold is {plan.low_stock_threshold}"]
+    _alert(Alert.Kind.LOW_STOCK, f"Low stock: {plan.platform.name} {plan.name}", lines, plan)
+
+
+def on_job_failing(*, job: Any, **kwargs: Any) -> None:
+    """A job of the worker fails again and again."""
+    lines = [f"{job.failures} times in a row", job.last_error]
+    _alert(Alert.Kind.JOB_FAILING, f"Job failing: {job.name}", lines, job)

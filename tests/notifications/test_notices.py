@@ -102,7 +102,7 @@ def test_a_notice_that_cannot_be_written_undoes_the_purchase(buyer):
 def test_connecting_twice_listens_once():
     before = len(order_paid.receivers)
     receivers.connect()
-    assert len(order_paid.receivers) == before == 2
+    assert len(order_paid.receivers) == before == 3
 
 
 def test_a_long_name_is_cut_to_the_field(buyer):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from telegram_alerts.models import Alert
+from telegram_alerts.models import Alert, DeliveryPause
 from tests.telegram_alerts.fake_bot_api import CHAT_ID, TOKEN, FakeBotApi
 
 
@@ -38,9 +38,10 @@ def make_alerts(db: None) -> Callable[[int], list[Alert]]:
 
 @pytest.fixture
 def make_due(db: None) -> Callable[[], int]:
-    """Return a function that lets the pauses of all waiting alerts pass."""
+    """Return a function that lets the pauses of the outbox and of all waiting alerts pass."""
 
     def make() -> int:
+        DeliveryPause.objects.update(until=timezone.now())
         waiting = Alert.objects.filter(state=Alert.State.PENDING)
         return waiting.update(next_attempt_at=timezone.now(), claimed_until=None)
 

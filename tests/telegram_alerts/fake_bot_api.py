@@ -1,7 +1,9 @@
 """A stand-in for Telegram's Bot API that the real SDK talks to over HTTP.
 
-It answers `sendMessage` as Telegram does and can be told to misbehave for the next requests:
-`script` holds one of the names in ANSWERS per request; when it is empty, every answer is "ok".
+It answers `sendMessage`, `getMe` and `getUpdates` as Telegram does and can be told to misbehave
+for the next messages: `script` holds one of the names in ANSWERS, "drop" (taken, but the reply is
+lost) or "cut" (not taken) per request; when it is empty, every answer is "ok". `refusals` holds the
+answer that a chat always gets.
 """
 
 import json
@@ -13,6 +15,7 @@ from urllib.parse import parse_qsl
 
 TOKEN = "123456:not-a-real-token"
 CHAT_ID = "-1001"
+OTHER_CHAT = "-1002"
 
 Reply = tuple[int, str, str]
 
@@ -22,8 +25,13 @@ def _error(status: int, description: str, **more: Any) -> Reply:
     return status, "application/json", json.dumps(body)
 
 
+def _result(result: Any) -> Reply:
+    return 200, "application/json", json.dumps({"ok": True, "result": result})
+
+
 ANSWERS: dict[str, Reply] = {
     "flood": _error(429, "Too Many Requests: retry after 7", parameters={"retry_after": 7}),
+    "flood 0": _error(429, "Too Many Requests: retry after 0", parameters={"retry_after": 0}),
     "500": _error(500, "Internal Server Error"),
     "html": (502, "text/html", "<html><h1>502 Bad Gateway</h1></html>"),
     "bad message": _error(400, "Bad Request: can't parse entities"),
@@ -39,6 +47,13 @@ class FakeBotApi:
     def __init__(self) -> None:
         self.script: list[str] = []
         self.delivered: list[str] = []
+        # The chat of each of those texts.
+        self.chats: list[str] = []
+        self.refusals: dict[str, str] = {}
+        self.known_chats = {CHAT_ID}
+        self.updates: list[dict[str, Any]] = []
+        # How many messages were taken whose reply was lost.
+        self.dropped = 0
         self.requests = 0
         self.before_answer: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -65,19 +80,32 @@ class FakeBotApi:
         """Return the reply to one request, or None to drop the connection."""
         with self._lock:
             self.requests += 1
-            name = self.script.pop(0) if self.script else "ok"
-            if path != f"/bot{TOKEN}/sendMessage" or fields["chat_id"] != CHAT_ID:
+            if not path.startswith(f"/bot{TOKEN}/"):
+                return ANSWERS["bad token"]
+            if path.endswith("/getMe"):
+                return _result({"id": 1, "is_bot": True, "first_name": "Shop", "username": "shop"})
+            if path.endswith("/getUpdates"):
+                return _result(self.updates)
+            if not path.endswith("/sendMessage"):
                 return _error(404, "Not Found")
+            chat_id = fields["chat_id"]
+            name = self.refusals.get(chat_id) or (self.script.pop(0) if self.script else "ok")
+            if chat_id not in self.known_chats:
+                name = "no chat"
             if name in ANSWERS:
                 return ANSWERS[name]
+            if name == "cut":
+                return None
             self.delivered.append(fields["text"])
+            self.chats.append(chat_id)
+            self.dropped += name == "drop"
             number = len(self.delivered)
         self.before_answer()
         if name == "drop":
             return None
-        chat = {"id": int(CHAT_ID), "type": "supergroup", "title": "Operators"}
+        chat = {"id": int(chat_id), "type": "supergroup", "title": "Operators"}
         message = {"message_id": number, "date": 1_700_000_000, "chat": chat}
-        return 200, "application/json", json.dumps({"ok": True, "result": message})
+        return _result(message)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         api = self
@@ -86,7 +114,7 @@ class FakeBotApi:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 reply = api.answer(self.path, dict(parse_qsl(body.decode())))
                 if reply is None:
                     self.close_connection = True

@@ -9,9 +9,10 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from ottsonly.models import AuditEvent
-from telegram_alerts.delivery import claim_batch, send_again
-from telegram_alerts.models import Alert
+from telegram_alerts.delivery import claim_batch, deliver_batch, send_again
+from telegram_alerts.models import Alert, DeliveryPause
 from tests.factories import AdminFactory, SupportFactory
+from tests.telegram_alerts.fake_bot_api import TOKEN
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,10 @@ def test_what_was_sent_or_is_being_sent_stays_as_it_is(make_alerts):
 
 def test_the_action_is_offered_to_admins_only_and_nobody_edits(db):
     console = admin.site._registry[Alert]
-    for user, actions in ((AdminFactory(), ["send_alerts_again"]), (SupportFactory(), [])):
+    for user, actions in (
+        (AdminFactory(), ["send_alerts_again", "resume_delivery"]),
+        (SupportFactory(), []),
+    ):
         request = request_of(user)
         assert [name for name in console.get_actions(request) if name != "export"] == actions
         assert console.has_view_permission(request) is True
@@ -82,6 +86,25 @@ def test_the_list_says_that_no_bot_is_set_up(make_alerts, settings):
     page = admin.site._registry[Alert].changelist_view(request).render()
     assert page.status_code == 200
     assert b"No Telegram bot is set up" in page.content
+
+
+def test_the_list_says_what_holds_the_alerts_up_and_an_admin_resumes(telegram, make_alerts):
+    make_alerts(1)
+    telegram.script = ["bad token"]
+    deliver_batch()
+    user = AdminFactory()
+    request = request_of(user)
+    page = admin.site._registry[Alert].changelist_view(request).render()
+    assert page.content.decode().count("TELEGRAM_BOT_TOKEN is refused (InvalidToken: ") == 1
+    assert TOKEN not in page.content.decode()
+    post = {"action": "resume_delivery", "_selected_action": str(Alert.objects.get().pk)}
+    support = request_of(SupportFactory(), "post", **post)
+    admin.site._registry[Alert].changelist_view(support)
+    assert DeliveryPause.objects.count() == 1
+    admin.site._registry[Alert].changelist_view(request_of(user, "post", **post))
+    assert DeliveryPause.objects.count() == 0
+    assert AuditEvent.objects.get().action == "alerts.resume"
+    assert deliver_batch().sent == 1
 
 
 @pytest.mark.parametrize(

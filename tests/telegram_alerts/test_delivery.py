@@ -9,10 +9,12 @@ from django.db import connection
 from django.utils import timezone
 from telegram.error import RetryAfter
 
+from ottsonly.jobs import ask_to_stop, forget_stop
 from telegram_alerts import delivery
+from telegram_alerts.chats import write_alert
 from telegram_alerts.delivery import Outcome, claim_batch, deliver_batch
-from telegram_alerts.models import Alert
-from tests.telegram_alerts.fake_bot_api import TOKEN
+from telegram_alerts.models import Alert, DeliveryPause
+from tests.telegram_alerts.fake_bot_api import OTHER_CHAT, TOKEN
 
 pytestmark = pytest.mark.django_db
 
@@ -53,12 +55,11 @@ def test_flood_control_pauses_all_that_is_due(telegram, make_alerts, make_due):
     before = timezone.now()
     assert deliver_batch() == Outcome(claimed=20, sent=1, paused=True)
     waiting = Alert.objects.filter(state="pending")
-    assert waiting.count() == 24
-    # Telegram asked for 7 seconds; one more is given. Also those that nobody claimed wait.
-    for alert in waiting:
-        assert before + timedelta(seconds=8) <= alert.next_attempt_at
-        assert (alert.attempts, alert.claimed_until) == (0, None)
-    assert deliver_batch() == Outcome()
+    assert list(waiting.values_list("attempts", "claimed_until")) == [(0, None)] * 24
+    # Telegram asked for 7 seconds; one more is given. What comes now waits as well.
+    assert DeliveryPause.objects.get().until >= before + timedelta(seconds=7.9)
+    assert DeliveryPause.objects.get().until < before + timedelta(seconds=20)
+    assert deliver_batch() == Outcome(paused=True)
     assert telegram.requests == 2
     make_due()
     assert [deliver_batch().sent, deliver_batch().sent] == [20, 4]
@@ -72,8 +73,8 @@ def test_flood_control_is_read_as_a_timedelta_too(telegram, make_alerts, monkeyp
     telegram.script = ["flood"]
     before = timezone.now()
     assert deliver_batch().paused
-    assert Alert.objects.get().next_attempt_at - before < timedelta(seconds=20)
-    assert Alert.objects.get().next_attempt_at - before >= timedelta(seconds=8)
+    rest = DeliveryPause.objects.get().until - before
+    assert timedelta(seconds=7.9) < rest < timedelta(seconds=20)
 
 
 @pytest.mark.parametrize("fault", ["500", "html", "drop"])
@@ -131,18 +132,105 @@ def test_a_message_that_telegram_refuses_fails_for_good_and_alone(telegram, make
     assert failed.last_error == "BadRequest: Can't parse entities"
 
 
-@pytest.mark.parametrize("fault", ["bad token", "kicked", "no chat"])
-def test_a_wrong_set_up_fails_no_alert(telegram, make_alerts, make_due, caplog, fault):
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("bad token", "TELEGRAM_BOT_TOKEN is refused (InvalidToken: "),
+        ("kicked", "Chat -1001 is refused (Forbidden: "),
+        ("no chat", "Chat -1001 is refused (BadRequest: "),
+    ],
+)
+def test_a_wrong_set_up_is_one_error_and_fails_no_alert(
+    telegram, make_alerts, make_due, caplog, fault, reason
+):
     make_alerts(3)
     telegram.script = [fault]
     with caplog.at_level(logging.DEBUG, logger="telegram_alerts"):
-        assert deliver_batch() == Outcome(claimed=3, sent=0, paused=True)
+        delivery.deliver_due()
+        delivery.deliver_due()
     assert states() == ["pending"] * 3
+    assert set(Alert.objects.values_list("attempts", "claimed_until")) == {(0, None)}
     assert telegram.requests == 1
-    assert TOKEN not in caplog.text
-    assert not Alert.objects.filter(last_error__contains=TOKEN).exists()
+    pause = DeliveryPause.objects.get()
+    assert pause.reason.startswith(reason)
+    assert TOKEN not in caplog.text + pause.reason
     make_due()
     assert deliver_batch() == Outcome(claimed=3, sent=3)
+    assert DeliveryPause.objects.count() == 0
+
+
+def test_each_refusal_in_a_row_rests_twice_as_long_up_to_an_hour(telegram, make_alerts, make_due):
+    make_alerts(1)
+    telegram.refusals = {"-1001": "kicked"}
+    rests = []
+    for _unused in range(6):
+        make_due()
+        before = timezone.now()
+        deliver_batch()
+        rests.append(round((DeliveryPause.objects.get().until - before).total_seconds() / 60))
+    assert rests == [5, 10, 20, 40, 60, 60]
+    assert telegram.requests == 6
+    assert states() == ["pending"]
+
+
+def test_a_bad_chat_neither_blocks_nor_doubles_the_other(telegram, make_due, settings):
+    settings.TELEGRAM_CHAT_ID = ""
+    settings.TELEGRAM_CHATS = {"-1001": ["*"], OTHER_CHAT: ["refund", "new_order"]}
+    telegram.refusals = {"-1001": "kicked"}
+    telegram.known_chats = {"-1001", OTHER_CHAT}
+    for number in range(5):
+        write_alert(kind="new_order", text=f"alert {number}")
+    write_alert(kind="recharge", text="not for the other")
+    delivery.deliver_due()
+    delivery.deliver_due()
+    assert telegram.delivered == [f"alert {number}" for number in range(5)]
+    assert set(telegram.chats) == {OTHER_CHAT}
+    # One try of the bad chat.
+    assert telegram.requests == 6
+    telegram.refusals = {}
+    make_due()
+    delivery.deliver_due()
+    assert sorted(telegram.delivered[5:]) == [
+        *(f"alert {number}" for number in range(5)),
+        "not for the other",
+    ]
+    assert set(telegram.chats[5:]) == {"-1001"}
+    assert set(Alert.objects.values_list("state", flat=True)) == {"sent"}
+
+
+def test_what_waits_for_a_chat_that_is_gone_fails_with_its_reason(telegram, make_alerts, settings):
+    make_alerts(1)
+    Alert.objects.update(chat="-77")
+    assert deliver_batch() == Outcome()
+    assert delivery.retire_unknown_chats() == 1
+    failed = Alert.objects.get()
+    assert (failed.state, failed.last_error) == ("failed", delivery.UNKNOWN_CHAT)
+    assert telegram.requests == 0
+
+
+def test_written_before_a_chat_was_set_up_it_goes_to_the_first(telegram, settings):
+    chat, settings.TELEGRAM_CHAT_ID = settings.TELEGRAM_CHAT_ID, ""
+    write_alert(kind="new_order", text="early")
+    assert Alert.objects.get().chat == ""
+    assert deliver_batch() == Outcome()
+    settings.TELEGRAM_CHAT_ID = chat
+    assert deliver_batch() == Outcome(claimed=1, sent=1)
+    assert telegram.chats == ["-1001"]
+
+
+def test_asked_to_stop_the_message_in_hand_is_finished_and_the_rest_given_back(
+    telegram, make_alerts
+):
+    make_alerts(3)
+    telegram.before_answer = ask_to_stop
+    try:
+        delivery.deliver_due()
+    finally:
+        forget_stop()
+    assert telegram.requests == 1
+    assert sorted(states()) == ["pending", "pending", "sent"]
+    waiting = Alert.objects.filter(state="pending")
+    assert set(waiting.values_list("claimed_until", "attempts")) == {(None, 0)}
 
 
 def test_a_silent_telegram_holds_one_message_for_the_timeout_only(
@@ -177,27 +265,15 @@ def test_a_claim_belongs_to_one_until_its_lease_ends(make_alerts):
 def test_a_claim_lost_between_reading_and_writing_is_not_taken(make_alerts, monkeypatch):
     make_alerts(1)
     rivals: list[list[Alert]] = []
-    real_free = delivery._free
+    token_hex = delivery.secrets.token_hex
 
-    class Rival:
-        """Reads what is due, and lets another worker claim it before this one writes."""
+    def after_reading(size: int) -> str:
+        """Another worker claims what was read, before this one writes."""
+        monkeypatch.setattr(delivery.secrets, "token_hex", token_hex)
+        rivals.append(claim_batch())
+        return token_hex(size)
 
-        def __init__(self, found):
-            self.found = found
-
-        def filter(self, **kwargs):
-            return Rival(self.found.filter(**kwargs))
-
-        def order_by(self, *fields):
-            return Rival(self.found.order_by(*fields))
-
-        def __getitem__(self, wanted):
-            found = list(self.found[wanted])
-            monkeypatch.setattr(delivery, "_free", real_free)
-            rivals.append(claim_batch())
-            return found
-
-    monkeypatch.setattr(delivery, "_free", lambda now: Rival(real_free(now)))
+    monkeypatch.setattr(delivery.secrets, "token_hex", after_reading)
     assert claim_batch() == []
     assert len(rivals[0]) == 1
 
@@ -225,29 +301,36 @@ def test_all_batches_are_sent_past_a_refused_one(telegram, make_alerts):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_three_workers_deliver_thirty_alerts_and_double_none(telegram, make_alerts):
-    make_alerts(30)
-    telegram.script = ["ok"] * 4 + ["500"] + ["ok"] * 6 + ["html"] + ["ok"] * 5 + ["500"]
-    barrier = threading.Barrier(3)
-    sent = [0, 0, 0]
-    deadline = timezone.now() + timedelta(seconds=60)
+@pytest.mark.parametrize("workers", [3, 8])
+def test_workers_at_once_lose_nothing_and_double_only_lost_replies(
+    telegram, make_alerts, monkeypatch, workers
+):
+    monkeypatch.setattr(delivery, "_rest", lambda attempts: 0.0)
+    make_alerts(100)
+    faults = ["500", "html", "drop", "cut", "flood 0", "500", "drop"] * 3
+    telegram.script = [name for fault in faults for name in (fault, "ok", "ok")]
+    barrier = threading.Barrier(workers)
+    sent = [0] * workers
+    deadline = timezone.now() + timedelta(seconds=120)
 
     def work(index: int) -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=30)
         try:
             while Alert.objects.filter(state="pending").exists() and timezone.now() < deadline:
                 sent[index] += deliver_batch(limit=4).sent
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(3)]
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=70)
-    assert sum(sent) == 30
-    assert sorted(telegram.delivered) == sorted(f"alert {number}" for number in range(30))
-    assert states() == ["sent"] * 30
+        thread.join(timeout=150)
+    assert states() == ["sent"] * 100
+    assert sum(sent) == 100
+    assert set(telegram.delivered) == {f"alert {number}" for number in range(100)}
+    assert telegram.dropped == 6
+    assert len(telegram.delivered) == 100 + telegram.dropped
 
 
 def test_control_a_claim_without_its_condition_would_double(telegram, make_alerts, monkeypatch):

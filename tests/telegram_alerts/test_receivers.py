@@ -5,11 +5,16 @@ import socket
 
 import pytest
 from django.db import IntegrityError
+from django.utils import timezone
 
+from catalog.services import restock
 from orders.models import Order
 from orders.refunds import refund_order
 from orders.services import deliver
+from ottsonly.models import PeriodicJob
+from ottsonly.signals import job_failing
 from telegram_alerts.models import Alert
+from telegram_alerts.texts import document_text
 from tests.factories import AdminFactory, PlanFactory, PlatformFactory, add_account, buy, give_money
 from wallet.errors import InsufficientBalance
 from wallet.gateway import Payment
@@ -53,10 +58,10 @@ def test_a_purchase_delivered_at_once_tells_of_order_and_activation(buyer):
 def test_a_waiting_purchase_tells_of_the_order_and_later_of_the_activation(buyer):
     plan = PlanFactory()
     order = buy(buyer, plan)
-    assert kinds() == ["new_order"]
+    assert kinds() == ["new_order", "pool_empty"]
     add_account(plan)
     deliver(order=order)
-    assert kinds() == ["activated", "new_order"]
+    assert kinds() == ["activated", "new_order", "pool_empty"]
 
 
 def test_a_refund_is_told_of_once(buyer):
@@ -64,7 +69,7 @@ def test_a_refund_is_told_of_once(buyer):
     admin = AdminFactory()
     for _unused in range(2):
         refund_order(order=order, amount_paise=199_00, reason="<late>", actor=admin, key="k")
-    assert kinds() == ["new_order", "refund"]
+    assert kinds() == ["new_order", "pool_empty", "refund"]
     text = Alert.objects.get(kind="refund").text
     assert "₹199 to the wallet" in text
     assert "&lt;late&gt;" in text
@@ -148,3 +153,78 @@ def test_buying_opens_no_connection_but_to_the_database(
     assert kinds() == ["activated", "new_order"]
     assert [address for address in opened if port in tuple(address)] == []
     assert telegram.requests == 0
+
+
+def test_an_empty_pool_is_told_of_by_the_first_order_that_waits(buyer, customer):
+    plan = PlanFactory()
+    first = buy(buyer, plan)
+    buy(buyer, plan)
+    assert kinds() == ["new_order", "new_order", "pool_empty"]
+    text = Alert.objects.get(kind="pool_empty").text
+    assert text.startswith(f"<b>Orders wait: {plan.platform.name} Premium</b>\n")
+    assert f"/admin/catalog/plan/{plan.pk}/change/" in text
+    add_account(plan, seats=2)
+    for order in Order.objects.waiting():
+        deliver(order=order)
+    assert Order.objects.get(pk=first.pk).state == "completed"
+    give_money(buyer, 500_00)
+    buy(buyer, plan)
+    assert kinds().count("pool_empty") == 2
+
+
+def test_plans_prepared_by_hand_have_no_pool_that_could_be_empty(buyer):
+    buy(buyer, PlanFactory(delivery="manual"))
+    assert kinds() == ["new_order"]
+
+
+def test_low_stock_is_told_of_once_for_each_crossing(buyer):
+    give_money(buyer, 5000_00)
+    plan = PlanFactory(stock=4, low_stock_threshold=2, delivery="manual")
+    told = []
+    for _unused in range(4):
+        buy(buyer, plan)
+        told.append(kinds().count("low_stock"))
+    assert told == [0, 1, 1, 1]
+    text = Alert.objects.get(kind="low_stock").text
+    assert text.splitlines()[1] == "2 left, the threshold is 2"
+    for delta, count in ((5, 1), (-2, 1), (-1, 2), (-1, 2), (6, 2), (-7, 3)):
+        restock(plan=plan, delta=delta, note="", actor=None, key=f"{delta}:{count}")
+        assert kinds().count("low_stock") == count
+
+
+def test_a_refused_purchase_tells_of_no_low_stock(customer):
+    plan = PlanFactory(stock=3, low_stock_threshold=2)
+    with pytest.raises(InsufficientBalance):
+        buy(customer, plan)
+    assert kinds() == []
+
+
+def test_a_job_that_fails_is_told_of_with_its_reason(db):
+    job = PeriodicJob.objects.create(
+        name="send-alerts", next_run=timezone.now(), failures=3, last_error="<Down>"
+    )
+    job_failing.send(sender=PeriodicJob, job=job)
+    lines = Alert.objects.get(kind="job_failing").text.splitlines()
+    assert lines[:3] == [
+        "<b>Job failing: send-alerts</b>",
+        "3 times in a row",
+        "&lt;Down&gt;",
+    ]
+    assert "/admin/ottsonly/periodicjob/send-alerts/change/" in lines[3]
+
+
+def test_the_longest_texts_stay_below_telegrams_limit(db):
+    job = PeriodicJob(name="a" * 60, failures=3)
+    text = document_text("<" * 900, ["&" * 900] * 40, job)
+    assert 3000 < len(text) <= 4096
+    assert text.count("<b>") == text.count("</b>") == 1
+
+
+def test_each_chat_gets_the_kinds_that_it_wants(buyer, settings):
+    settings.TELEGRAM_CHAT_ID = "-1"
+    settings.TELEGRAM_CHATS = {"-2": ["new_order", "money"], "-3": ["refund"]}
+    buy(buyer, PlanFactory(delivery="manual"))
+    assert sorted(Alert.objects.values_list("chat", "kind")) == [
+        ("-1", "new_order"),
+        ("-2", "new_order"),
+    ]

@@ -1,0 +1,6 @@
+"""What the catalogue tells; sent inside the transaction, by `send` only."""
+
+from django.dispatch import Signal
+
+# plan= (with its platform and new stock): the stock has just fallen to the threshold or below.
+stock_low = Signal()
