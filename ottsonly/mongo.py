@@ -63,7 +63,10 @@ def _run_once(work: Callable[[], T]) -> T:
         raise
     connection.in_atomic_block_mongo = False
     connection._end_session()
-    connection.run_and_clear_commit_hooks()
+    # Django's own `atomic`, which the console puts around every form, holds no transaction here but
+    # forbids this call; it runs the hooks at its own end.
+    if not connection.in_atomic_block:
+        connection.run_and_clear_commit_hooks()
     return result
 
 

@@ -23,7 +23,7 @@ from accounts.models import OneTimeCode, TotpDevice
 from accounts.second_factor import create_enrolment_link
 from notifications.models import Notification
 from orders.quotes import quote_for
-from orders.services import refund_order
+from orders.refunds import refund_order
 from subscriptions.services import reveal_credentials
 from tests.conftest import WRITES, WRITTEN
 from tests.factories import (
@@ -81,7 +81,7 @@ def page(statuses: str, **values: str) -> Line:
 
 
 PLAN = {"platform_slug": "nataka", "plan_slug": "premium"}
-SPEND = "orders subscriptions wallets wallet_transactions products stock_movements notifications"
+SPEND = "orders subscriptions wallets wallet_transactions notifications alerts counters"
 CODES = "one_time_codes counters"
 
 # One line for each address: its route as in urls.py.
@@ -128,8 +128,15 @@ ADDRESSES = {
         MINE,
         post="302 200 403 403 302",
         data={"quote": "{quote}"},
-        changes={"owner": SPEND + " alerts credentials"},
+        changes={"owner": f"{SPEND} products stock_movements credentials"},
         values=PLAN,
+    ),
+    "renew/<objectid:pk>/": Line(
+        OWN,
+        post="302 404 403 403 302",
+        data={"quote": "{renewal}"},
+        changes={"owner": SPEND},
+        values={"pk": "{subscription}"},
     ),
     "orders/": page(MINE),
     "orders/<str:number>/": page(OWN, number="{order}"),
@@ -189,8 +196,9 @@ CONSOLE = [
     (r"r/<path:content_type_id>/<path:object_id>/", console("404", "404")),
     (r"jsi18n/|[a-z_]+/|", console("200", "200", support_post="200|405", admin_post="200|405")),
     (
-        r"\w+/\w+/<objectid:pk>/(restock|refund|adjust)/",
-        console("403", "200", admin_post="200|302"),
+        # A form of ours that calls a service: restock, refund, adjust and the like.
+        r"\w+/\w+/<objectid:pk>/[\w-]+/",
+        console("403", "200|404", admin_post="200|302|404"),
     ),
     (r"\w+/\w+/", console("200", "200", support_post="200|302|403", admin_post="200|302|403")),
     (r"\w+/\w+/add/", console("403", "200|403", admin_post="200|302|403")),
@@ -342,6 +350,7 @@ def world(client_for: Callable[[Any], Client]) -> dict[str, Any]:
             "recharge": str(recharge.pk),
             "notice": str(Notification.objects.filter(user_id=owner.pk).first().pk),
             "quote": quote_for(user=owner, plan=plan),
+            "renewal": quote_for(user=owner, plan=plan, renews=order.subscription),
             "enrolment": link,
         },
         # What of the owner no other customer and no stranger may read.

@@ -120,3 +120,15 @@ def test_an_admin_restocks_refunds_and_adjusts_through_the_services(console_for,
         client.post(adjust, {"amount": "-100", "reason": "x", "key": "once"})
     order.user.wallet.refresh_from_db()
     assert order.user.wallet.balance_paise == 400_00
+
+
+def test_an_admin_changes_a_stored_password_by_its_form(console_for, sold):
+    _order, _plan, account = sold
+    address = reverse("admin:subscriptions_credential_change", args=[account.pk])
+    answer = console_for(AdminFactory()).post(address, {"new_password": "n3w-Pa55"})
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        reverse("admin:subscriptions_credential_changelist"),
+    )
+    account.refresh_from_db()
+    assert account.password == "n3w-Pa55"
