@@ -6,6 +6,11 @@ Without MONGODB_URI a throw-away embedded server is started. It is loaded by `-p
 
 import atexit
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from embedded_mongodb.process import EmbeddedServer
 
 os.environ["DEBUG"] = "true"
 os.environ["DEMO_LOGIN_CODE"] = ""
@@ -13,11 +18,21 @@ os.environ["SMS_BACKEND"] = "accounts.sms.ConsoleSms"
 os.environ["RAZORPAY_KEY_ID"] = ""
 os.environ["TELEGRAM_BOT_TOKEN"] = ""
 os.environ["MONGODB_NAME"] = f"ottsonly_{os.getpid()}"
+# Workers of pytest-xdist read no `-p` before their settings, but they do read this.
+os.environ["PYTEST_PLUGINS"] = "tests.database"
 
-if "MONGODB_URI" not in os.environ:
-    from embedded_mongodb.process import EmbeddedServer
 
-    _server = EmbeddedServer()
-    _server.start()
-    atexit.register(_server.stop)
-    os.environ["MONGODB_URI"] = _server.uri
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Start the server before pytest-django reads the settings.
+
+    With `-n` every worker starts its own, since one Python server would be all of them's queue;
+    the process that hands out the tests runs none and needs no database.
+    """
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    hands_out = bool(early_config.known_args_namespace.numprocesses) and not is_worker
+    if "MONGODB_URI" not in os.environ and not hands_out:
+        server = EmbeddedServer().start()
+        atexit.register(server.stop)
+        os.environ["MONGODB_URI"] = server.uri
+    return (yield)
