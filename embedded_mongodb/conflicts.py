@@ -4,13 +4,15 @@ This file runs inside and adapts SecantusDB, which is GPL-2.0; nothing else of t
 imports it; it talks to the application only over the wire.
 """
 
+import contextlib
 import datetime
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from secantus import deadline
+from secantus import commands, deadline
 from secantus.storage import Storage, WriteConflictError, _is_wt_rollback
 
 FIRST_PAUSE_SECONDS = 0.002
@@ -72,6 +74,48 @@ def sleep_unlocked(lock: Any, seconds: float) -> None:
         time.sleep(seconds)
     finally:
         lock._acquire_restore(held)
+
+
+class FoundMeanwhile(Exception):
+    """What a findAndModify was about to insert has been inserted by somebody else."""
+
+
+def correct_upserting_find_and_modify() -> None:
+    """findAndModify with upsert returns the document also when another one inserted it meanwhile.
+
+    MongoDB looks again. This server looks once, finds nothing and upserts; when the document was
+    inserted in between (or while it waited for the transaction that inserted it), the upsert
+    updates it, but the answer says that nothing was found: no document, `updatedExisting` false.
+    The second look is put inside the statement that writes, where nobody comes in between; when
+    it finds something, nothing has been written and the whole command runs again.
+    """
+    current = threading.local()
+    find_and_modify = commands._find_and_modify_impl
+    update = Storage._update_matching_single_txn.__wrapped__
+
+    def corrected(doc: dict[str, Any], ctx: Any) -> Any:
+        current.is_running = True
+        try:
+            while True:
+                with contextlib.suppress(FoundMeanwhile):
+                    return find_and_modify(doc, ctx)
+        finally:
+            current.is_running = False
+
+    @functools.wraps(update)
+    def looking_again(
+        self: Storage, db: str, coll: str, filter: Any, *arguments: Any, **named: Any
+    ) -> Any:
+        if not (named.get("upsert") and getattr(current, "is_running", False)):
+            return update(self, db, coll, filter, *arguments, **named)
+        with self._coll_lock(db, coll):
+            seen = {"let": named.get("let"), "collation": named.get("collation")}
+            if self.find_matching(db, coll, filter, limit=1, **seen):
+                raise FoundMeanwhile
+            return update(self, db, coll, filter, *arguments, **named)
+
+    commands._find_and_modify_impl = corrected
+    Storage._update_matching_single_txn = retrying(looking_again)
 
 
 def correct_ttl_deletion() -> None:

@@ -12,6 +12,7 @@ CORRECTIONS: dict[str, Callable[[], None]] = {
     "nested-add-fields": pipelines.correct_nested_add_fields,
     "nested-project": pipelines.correct_nested_project,
     "waiting-for-conflicts": conflicts.correct_waiting_for_conflicts,
+    "upserting-find-and-modify": conflicts.correct_upserting_find_and_modify,
     "reaping": lifetimes.correct_reaping,
     "dropped-connections": lifetimes.correct_dropped_connections,
     "retryable-records": lifetimes.correct_retryable_records,

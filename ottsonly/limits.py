@@ -35,9 +35,6 @@ def _increment(document: str, expires_at: datetime) -> int:
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-            if counted is None:
-                # Two first uses met on the embedded server: counted, but one gets no document back.
-                counted = collection.find_one({"_id": document}) or {"count": 1}
             return int(counted["count"])
         except DuplicateKeyError:
             # Two first uses met: the second upsert finds the document of the first.

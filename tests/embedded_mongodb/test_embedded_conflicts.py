@@ -147,6 +147,66 @@ def test_without_the_correction_update_many_stops_the_transaction(
     assert stood_still
 
 
+def upsert_while_another_inserts(shop: Database[Document], after: bool) -> Document | None:
+    """What an upserting find_one_and_update answers that began before another's insert ended."""
+    answers: list[Document | None] = []
+
+    def count() -> None:
+        answers.append(
+            shop.counters.find_one_and_update(
+                {"_id": "k"}, {"$inc": {"n": 1}}, upsert=True, return_document=after
+            )
+        )
+
+    waiting = threading.Thread(target=count, daemon=True)
+    with shop.client.start_session() as session, session.start_transaction():
+        shop.counters.insert_one({"_id": "k", "n": 1}, session=session)
+        waiting.start()
+        waiting.join(0.3)
+        assert answers == []
+    waiting.join(30)
+
+    assert shop.counters.find_one() == {"_id": "k", "n": 2}
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("after", "answer"), [(True, {"_id": "k", "n": 2}), (False, {"_id": "k", "n": 1})]
+)
+def test_upsert_that_met_anothers_insert_returns_the_document(
+    shop: Database[Document], after: bool, answer: Document
+) -> None:
+    assert upsert_while_another_inserts(shop, after) == answer
+
+
+def test_upserts_at_once_each_get_their_own_number(shop: Database[Document]) -> None:
+    numbers: list[int] = []
+
+    def count(key: int) -> None:
+        found = shop.counters.find_one_and_update(
+            {"_id": key}, {"$inc": {"n": 1}}, upsert=True, return_document=True
+        )
+        numbers.append(found["n"])
+
+    for key in range(40):
+        threads = [threading.Thread(target=count, args=(key,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert sorted(numbers) == [n for n in range(1, 5) for _ in range(40)]
+
+
+def test_without_the_correction_such_an_upsert_returns_nothing(
+    start_server: Callable[..., EmbeddedServer],
+    connect: Callable[..., MongoClient[Document]],
+) -> None:
+    shop = connect(start_server(without="upserting-find-and-modify")).shop
+
+    assert upsert_while_another_inserts(shop, True) is None
+
+
 @pytest.mark.parametrize(
     "command",
     [
