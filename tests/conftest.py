@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient, monitoring
 
+from tests.rival import RIVALS
+
 WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 
 
@@ -36,6 +38,7 @@ class WrittenCollections(monitoring.CommandListener):
 
 WRITTEN = WrittenCollections()
 monitoring.register(WRITTEN)
+monitoring.register(RIVALS)
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from catalog.errors import SoldOut
 from catalog.models import Plan
 from orders.books import check_books
-from orders.models import Order
-from tests.factories import CustomerFactory, PlanFactory, add_account, buy, give_money
-from wallet.errors import InsufficientBalance
+from orders.models import Order, Refund
+from orders.services import refund_order
+from ottsonly.errors import ShopError
+from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
 from wallet.services import balance_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ def _together(jobs):
     def run(job):
         try:
             return job()
-        except (SoldOut, InsufficientBalance) as refusal:
+        except ShopError as refusal:
             return type(refusal).__name__
         finally:
             connection.close()
@@ -72,6 +72,21 @@ def test_the_last_seat_is_given_once():
     assert sorted(order.state for order in orders) == ["completed"] * 2 + ["paid"] * 3
     account.refresh_from_db()
     assert (account.seats_used, account.state) == (2, "full")
+    assert list(check_books()) == []
+
+
+def test_an_order_is_refunded_once_by_eight_operators(customer):
+    give_money(customer, 500_00)
+    order, actor = buy(customer, PlanFactory()), AdminFactory()
+
+    def refund(key):
+        return refund_order(order=order, amount_paise=199_00, reason="broken", actor=actor, key=key)
+
+    results = _together([lambda k=k: refund(f"{k % 4}") for k in range(8)])
+    refunds = [result for result in results if isinstance(result, Refund)]
+    assert len({refund.pk for refund in refunds}) == 1
+    assert results.count("RefundRefused") == 8 - len(refunds)
+    assert (Refund.objects.count(), balance_of(customer.pk)) == (1, 500_00)
     assert list(check_books()) == []
 
 
