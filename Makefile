@@ -4,6 +4,9 @@ PORT ?= 8000
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
+# Each worker has a database server of its own. `make test WORKERS=0` runs in one process.
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-deep lint lock install
@@ -20,10 +23,10 @@ run: $(STAMP)
 	@$(BIN)/python -m dev.run --port $(PORT)
 
 test: $(STAMP)
-	$(PYTEST) -m "not deep"
+	$(PYTEST) $(PARALLEL) -m "not deep"
 
 test-fast: $(STAMP)
-	$(PYTEST) -m "not browser and not crash and not load and not deep"
+	$(PYTEST) $(PARALLEL) -m "not browser and not crash and not load and not deep"
 
 test-deep: $(STAMP)
 	$(PYTEST) -m deep

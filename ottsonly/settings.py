@@ -206,6 +206,8 @@ TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
 TELEGRAM_CHATS = _chats("TELEGRAM_CHATS")
 # "22:00-07:00" by TIME_ZONE: what is harmless then waits and comes as one message afterwards.
 TELEGRAM_QUIET_HOURS = _hours("TELEGRAM_QUIET_HOURS")
+# How the Telegram library is asked for what it will do by itself one day: pauses as timedelta.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
 TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org/bot")
 
 # What `manage.py worker` runs: see ottsonly.jobs.Job. Money first: Telegram may be slow.

@@ -248,7 +248,7 @@ async def _send(bot: Bot, chat: str, text: str) -> None:
             await bot.send_message(chat, text, parse_mode=ParseMode.HTML)
     except RetryAfter as error:
         seconds = error.retry_after
-        # An int in this version, a timedelta in the ones to come.
+        # A timedelta as settings ask for it; an int if somebody's environment says otherwise.
         rest = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         raise OutboxPaused(rest + 1, "Telegram asks to wait") from error
     except InvalidToken as error:

@@ -16,6 +16,18 @@ from tests.rival import RIVALS
 WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 
 
+# Packages whose tests share processes that are dear to start: one worker runs them all.
+TOGETHER = {"browser", "embedded_mongodb", "razorpay_sandbox"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares its fixtures, when pytest-xdist hands the tests out."""
+    for item in items:
+        package = item.path.parent.name
+        if package in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(package))
+
+
 class WrittenCollections(monitoring.CommandListener):
     """Remembers which collections were written to since the last test."""
 

@@ -1,7 +1,7 @@
-"""A TCP proxy between app and database that kills the app at a chosen command.
+"""TCP proxies between app and database that break off at a chosen command.
 
-It understands just enough of the wire protocol to cut it into messages (int32 length first). The
-fault enters as a SIGKILL from outside: nothing of the app is patched.
+They understand just enough of the wire protocol to cut it into messages (int32 length first). The
+fault enters from outside, as a SIGKILL or a dropped connection: nothing of the app is patched.
 """
 
 import os
@@ -15,20 +15,15 @@ HEADER = struct.Struct("<iiii")
 HANDSHAKES = (b"hello\x00", b"isMaster\x00", b"ismaster\x00", b"ping\x00", b"endSessions\x00")
 
 
-class KillingProxy:
-    """Forwards to the database and kills `pid` at the `kill_at`-th command.
+class Proxy:
+    """Forwards to the database and lets a subclass see each command before and after.
 
     Args:
         target: (host, port) of the database.
-        kill_at: number of the command, from 1; 0 kills never and only counts.
-        after_reply: kill when the database has answered, just before the app hears of it;
-            otherwise before the database sees the command.
     """
 
-    def __init__(self, target: tuple[str, int], *, kill_at: int = 0, after_reply: bool = False):
-        self.target, self.kill_at, self.after_reply = target, kill_at, after_reply
-        self.pid = 0
-        self.count = 0
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.target = target
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -40,6 +35,13 @@ class KillingProxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def fault(self, request: bytes) -> str:
+        """Return "before" or "after" to break off there, or "" to forward the command."""
+        raise NotImplementedError
+
+    def strike(self) -> None:
+        """Do what the fault does besides dropping the connection."""
 
     def _accept(self) -> None:
         while True:
@@ -53,23 +55,66 @@ class KillingProxy:
         with client, socket.create_connection(self.target) as server, suppress(OSError, EOFError):
             while True:
                 request = _message(client)
-                number = self._number(request)
-                if number and number == self.kill_at and not self.after_reply:
-                    os.kill(self.pid, signal.SIGKILL)
-                    return
+                fault = self.fault(request)
+                if fault == "before":
+                    return self.strike()
                 server.sendall(request)
                 reply = _message(server)
-                if number and number == self.kill_at:
-                    os.kill(self.pid, signal.SIGKILL)
-                    return
+                if fault == "after":
+                    return self.strike()
                 client.sendall(reply)
 
-    def _number(self, request: bytes) -> int:
+
+class KillingProxy(Proxy):
+    """Kills a process with SIGKILL at one of its commands."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.aim(pid=0, kill_at=0, after_reply=False)
+        super().__init__(target)
+
+    def aim(self, *, pid: int, kill_at: int, after_reply: bool) -> None:
+        """Count from here on, and kill `pid` at the `kill_at`-th command (0: never).
+
+        Args:
+            after_reply: when the database has answered, just before the app hears of it;
+                otherwise before the database sees the command.
+        """
+        self.pid, self.kill_at, self.after_reply, self.count = pid, kill_at, after_reply, 0
+
+    def fault(self, request: bytes) -> str:
         if any(name in request[:64] for name in HANDSHAKES):
-            return 0
+            return ""
         with self._lock:
             self.count += 1
-            return self.count
+            if self.count != self.kill_at:
+                return ""
+        return "after" if self.after_reply else "before"
+
+    def strike(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
+class CuttingProxy(Proxy):
+    """Drops the connection at commits, as a network does.
+
+    Args:
+        cuts: how many commits are cut; the rest goes through.
+        after_reply: when the database has answered, so that only the answer is lost.
+    """
+
+    def __init__(self, target: tuple[str, int], *, cuts: int, after_reply: bool) -> None:
+        self.cuts, self.after_reply = cuts, after_reply
+        self.commits = 0
+        super().__init__(target)
+
+    def fault(self, request: bytes) -> str:
+        if b"commitTransaction\x00" not in request[:64]:
+            return ""
+        with self._lock:
+            self.commits += 1
+            if self.commits > self.cuts:
+                return ""
+        return "after" if self.after_reply else "before"
 
 
 def _message(source: socket.socket) -> bytes:

@@ -6,6 +6,7 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 
 from notifications.models import Notification
 from orders.books import check_books
@@ -18,35 +19,54 @@ from tests.faults.mongo_proxy import KillingProxy
 from wallet.models import WalletTransaction
 from wallet.services import balance_of
 
-pytestmark = [pytest.mark.crash, pytest.mark.django_db]
+pytestmark = pytest.mark.crash
 
 
-def _run(user, plan, *, kill_at: int, after_reply: bool) -> tuple[str, int]:
-    from django.db import connection
+class Buyers:
+    """Buys in processes of their own, behind a proxy that can kill them."""
 
+    def __init__(self, proxy: KillingProxy, process: subprocess.Popen[str]) -> None:
+        self.proxy, self.process = proxy, process
+
+    def buy(self, user, plan, *, kill_at: int = 0, after_reply: bool = False) -> tuple[str, int]:
+        """Return what the buyer said of the answer ("" if killed) and how many commands it sent."""
+        quote = quote_for(user=user, plan=plan)
+        self._tell(f"{user.pk} {plan.buy_url} {quote}")
+        self.proxy.aim(pid=int(self._hear()), kill_at=kill_at, after_reply=after_reply)
+        self._tell("go")
+        said = self._hear()
+        if said != "ended":
+            assert self._hear() == "ended"
+        return ("" if said == "ended" else said), self.proxy.count
+
+    def _tell(self, line: str) -> None:
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def _hear(self) -> str:
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def buyers(transactional_db):
     address = urlsplit(os.environ["MONGODB_URI"])
-    proxy = KillingProxy((address.hostname, address.port), after_reply=after_reply)
+    proxy = KillingProxy((address.hostname, address.port))
     environment = {
         **os.environ,
         "MONGODB_URI": f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&retryWrites=false",
         "MONGODB_NAME": connection.settings_dict["NAME"],
     }
-    quote = quote_for(user=user, plan=plan)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.buy_once", str(user.pk), plan.buy_url, quote],
+        [sys.executable, "-m", "tests.faults.buy_once"],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    try:
-        assert process.stdout.readline() == "ready\n"
-        proxy.pid, proxy.count, proxy.kill_at = process.pid, 0, kill_at
-        output, _errors = process.communicate("go\n", timeout=60)
-        return output.strip(), proxy.count
-    finally:
-        process.kill()
-        proxy.close()
+    yield Buyers(proxy, process)
+    process.kill()
+    process.wait()
+    proxy.close()
 
 
 def _seen(user) -> tuple[int, int, int, int, int, int]:
@@ -60,29 +80,28 @@ def _seen(user) -> tuple[int, int, int, int, int, int]:
     )
 
 
-def test_a_purchase_killed_at_any_command_is_whole_or_absent(transactional_db):
+def test_a_purchase_killed_at_any_command_is_whole_or_absent(buyers):
     plan = PlanFactory(stock=100)
     add_account(plan, seats=100)
     buyer = CustomerFactory()
     give_money(buyer, 500_00)
-    output, commands = _run(buyer, plan, kill_at=0, after_reply=False)
+    output, commands = buyers.buy(buyer, plan)
     assert output == "302"
     assert 10 < commands < 40
     whole = 0
-    orders = 1
     for kill_at in range(1, commands + 1):
         for after_reply in (False, True):
             user = CustomerFactory()
             give_money(user, 500_00)
-            output, _count = _run(user, plan, kill_at=kill_at, after_reply=after_reply)
+            output, _count = buyers.buy(user, plan, kill_at=kill_at, after_reply=after_reply)
             assert output == ""
             found = _seen(user)
+            whole += found[0]
             if found[0]:
-                whole += 1
-                orders += 1
-                assert found == (1, 1, 1, found[3], orders, 301_00)
+                assert found == (1, 1, 1, found[3], 1 + whole, 301_00)
             else:
-                assert found == (0, 0, 0, 0, orders, 500_00)
-            assert list(check_books()) == []
+                assert found == (0, 0, 0, 0, 1 + whole, 500_00)
     # Only the kills after the commit's reply (or later) leave an order.
     assert 1 <= whole <= 8
+    # What all the kills left behind lies there together.
+    assert list(check_books()) == []
