@@ -17,7 +17,7 @@ def may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a test for sidebar entries: whether the person holds `permission`."""
 
     def test(request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(permission))  # type: ignore[union-attr]
+        return request.user.has_perm(permission)
 
     return test
 

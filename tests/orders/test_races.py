@@ -9,7 +9,7 @@ from django.db.models import F
 from catalog.models import Plan
 from orders.books import check_books
 from orders.models import Order, Refund
-from orders.services import refund_order
+from orders.refunds import refund_order
 from ottsonly.errors import ShopError
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
 from wallet.services import balance_of

@@ -12,7 +12,7 @@ from catalog.models import Plan, StockMovement
 from orders.books import check_books
 from orders.errors import RefundRefused
 from orders.models import Order, Refund
-from orders.services import refund_order
+from orders.refunds import refund_order
 from subscriptions.models import Credential, Subscription
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
 from tests.rival import rival_before
@@ -140,7 +140,7 @@ def test_one_key_refunds_once_though_the_rival_is_quicker(buyer):
 
 def test_two_operators_refund_once(buyer):
     order, actor = buy(buyer, PlanFactory()), AdminFactory()
-    with rival_before("update", "orders", lambda: _refund(order, actor, "one")) as rival:
+    with rival_before("update", "subscriptions", lambda: _refund(order, actor, "one")) as rival:
         with pytest.raises(RefundRefused):
             _refund(order, actor, "two")
     assert [found.key for found in rival.results] == ["one"]
