@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from notifications.models import Notification
+from ottsonly.error_pages import contacts
 from wallet.services import balance_of
 
 MOST_UNREAD = 99
@@ -44,11 +45,6 @@ def header(request: HttpRequest) -> dict[str, Any]:
     """Return what base.html needs."""
     return {
         "header": Header(getattr(request, "user", None)),
-        "shop": {
-            "name": settings.SHOP_NAME,
-            "support_email": settings.SUPPORT_EMAIL,
-            "support_whatsapp_url": settings.SUPPORT_WHATSAPP_URL,
-            "support_telegram_url": settings.SUPPORT_TELEGRAM_URL,
-        },
+        "shop": contacts(),
         "debug": settings.DEBUG,
     }

@@ -30,6 +30,12 @@ def plain_rupees(paise: int) -> str:
     return f"{rupees}.{rest:02d}" if rest else str(rupees)
 
 
+def decimal_rupees(paise: int) -> str:
+    """Return `paise` as other programs read it, always with both decimals: "-12.50"."""
+    rupees, rest = divmod(abs(paise), PAISE_PER_RUPEE)
+    return f"{'-' if paise < 0 else ''}{rupees}.{rest:02d}"
+
+
 class RupeesField(forms.CharField):
     """A form field in rupees ("₹1,299.50") that cleans to integer paise, or None when empty."""
 

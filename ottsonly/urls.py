@@ -3,6 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler400 = "ottsonly.error_pages.bad_request"
+handler403 = "ottsonly.error_pages.permission_denied"
+handler404 = "ottsonly.error_pages.page_not_found"
+handler500 = "ottsonly.error_pages.server_error"
+
 urlpatterns = [
     path("", include("catalog.urls")),
     path("", include("accounts.urls")),
