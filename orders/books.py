@@ -11,7 +11,7 @@ from catalog.books import check_stock
 from catalog.models import StockMovement
 from orders.models import Order, Refund
 from ottsonly.findings import Finding, looked_at_twice
-from subscriptions.books import check_seats
+from subscriptions.books import check_seat_holders, check_seats
 from subscriptions.models import Extension, Subscription
 from wallet.books import (
     check_ledger,
@@ -33,9 +33,11 @@ def check_books() -> Iterator[Finding]:
     yield from check_source_refunds()
     yield from check_open_items()
     yield from check_orders()
+    yield from check_references()
     yield from check_periods()
     yield from check_stock()
     yield from check_seats()
+    yield from check_seat_holders()
 
 
 def check_orders() -> Iterator[Finding]:
@@ -50,13 +52,13 @@ def _order_findings(order_id: ObjectId) -> list[Finding]:
     name = f"order {order.number}"
     findings = []
     paid = list(
-        WalletTransaction.objects.filter(key=f"order:{order_id}").values_list(
-            "user_id", "amount_paise"
-        )
+        WalletTransaction.objects.filter(
+            reference_type="order", reference_id=str(order_id)
+        ).values_list("user_id", "amount_paise")
     )
     if paid != [(order.user_id, -order.price_paise)]:
         findings.append(
-            Finding("a paid order has its ledger entry", name, f"entries found: {paid}")
+            Finding("a paid order has exactly one ledger entry", name, f"entries found: {paid}")
         )
     owners = list(
         Subscription.objects.filter(pk=order.subscription_id).values_list("user_id", flat=True)
@@ -83,15 +85,41 @@ def _order_findings(order_id: ObjectId) -> list[Finding]:
         )
     for refund in Refund.objects.filter(order_id=order_id):
         given = list(
-            WalletTransaction.objects.filter(key=f"refund:{refund.pk}").values_list(
-                "user_id", "amount_paise"
-            )
+            WalletTransaction.objects.filter(
+                reference_type="refund", reference_id=str(refund.pk)
+            ).values_list("user_id", "amount_paise")
         )
         if given != [(order.user_id, refund.amount_paise)]:
             findings.append(
-                Finding("a refund has its ledger entry", f"refund {refund.pk}", f"found {given}")
+                Finding(
+                    "a refund has exactly one ledger entry", f"refund {refund.pk}", f"found {given}"
+                )
             )
     return findings
+
+
+def check_references() -> Iterator[Finding]:
+    """Yield each ledger entry and stock movement whose order or refund does not exist.
+
+    They are written together and never deleted: no second look is needed.
+    """
+    entries = WalletTransaction.objects.filter(reference_type__in=["order", "refund"]).order_by()
+    for pk, kind, reference in entries.values_list(
+        "pk", "reference_type", "reference_id"
+    ).iterator():
+        if not _exists(Order if kind == "order" else Refund, reference):
+            yield Finding(
+                "a ledger entry has its order or refund", f"entry {pk}", f"{kind} {reference}"
+            )
+    Reason = StockMovement.Reason
+    movements = StockMovement.objects.filter(reason__in=[Reason.SALE, Reason.RETURN]).order_by()
+    for pk, reference in movements.values_list("pk", "reference").iterator():
+        if not _exists(Order, reference):
+            yield Finding("a sold unit has its order", f"stock movement {pk}", f"order {reference}")
+
+
+def _exists(model: type[Order] | type[Refund], reference: str) -> bool:
+    return ObjectId.is_valid(reference) and model.objects.filter(pk=reference).exists()
 
 
 def check_periods() -> Iterator[Finding]:

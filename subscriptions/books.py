@@ -15,6 +15,26 @@ def check_seats() -> Iterator[Finding]:
     )
 
 
+def check_seat_holders() -> Iterator[Finding]:
+    """Yield each subscription that holds a seat although it has ended, or without an account."""
+    holders = Subscription.objects.filter(holds_seat=True).order_by()
+    yield from looked_at_twice(_holder_findings, holders.values_list("pk", flat=True).iterator())
+
+
+def _holder_findings(subscription_id: ObjectId) -> list[Finding]:
+    subscription = Subscription.objects.get(pk=subscription_id)
+    active = subscription.state == Subscription.State.ACTIVE
+    if not subscription.holds_seat or (active and subscription.credential_id is not None):
+        return []
+    return [
+        Finding(
+            "only a running subscription holds a seat",
+            f"subscription {subscription_id}",
+            f"state is {subscription.state}, credential is {subscription.credential_id}",
+        )
+    ]
+
+
 def _seat_findings(credential_id: ObjectId) -> list[Finding]:
     used, seats = Credential.objects.values_list("seats_used", "seats").get(pk=credential_id)
     held = Subscription.objects.filter(credential_id=credential_id, holds_seat=True).count()
