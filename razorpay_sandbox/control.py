@@ -31,6 +31,9 @@ def control(sandbox: Sandbox, method: str, path: str, data: dict[str, Any]) -> d
             )
             sandbox.webhooks.publish(change.events)
             return change.entity
+        case "POST", "/_control/refunds/forget-keys":
+            sandbox.store.forget_refund_keys()
+            return {"ok": True}
         case "POST", "/_control/dispute":
             change = sandbox.store.dispute(
                 str(data.get("payment_id")), phase=str(data.get("phase", "created"))

@@ -278,6 +278,11 @@ class Store:
                 events.append(_event("refund.processed", refund=refund, payment=payment))
             return Change(copy.deepcopy(refund), events)
 
+    def forget_refund_keys(self) -> None:
+        """Forget the idempotency keys, as Razorpay does after a time."""
+        with self._changing():
+            self._refund_keys.clear()
+
     def settle_refund(self, refund_id: str, *, failed: bool) -> Change:
         """Let the bank end a pending refund; a failed one is with the merchant again."""
         with self._changing():

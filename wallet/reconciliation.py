@@ -96,16 +96,26 @@ def _ask_each(
 
 def _ask(recharge: Recharge) -> None:
     payments = RazorpayGateway().order_payments(str(recharge.razorpay_order_id))
-    # Razorpay lists the newest first. Should there be two, the one captured first is the top-up,
-    # and what is only authorised is not captured besides it.
-    payments.reverse()
-    for payment in sorted(payments, key=lambda found: (not found.was_captured, _age(found))):
+    for payment in _first_paid_first(payments):
         if payment.was_captured or payment.status == "authorized":
             _complete(recharge, payment)
 
 
-def _age(payment: Payment) -> float:
-    return payment.created_at.timestamp() if payment.created_at else 0.0
+def _first_paid_first(newest_first: list[Payment]) -> list[Payment]:
+    """Put payments into the order in which they count.
+
+    Should there be two on one order, the one captured first is the top-up, and what is only
+    authorised is not captured besides it.
+    """
+
+    def order(payment: Payment) -> tuple[bool, float]:
+        age = payment.created_at.timestamp() if payment.created_at else 0.0
+        return not payment.was_captured, age
+
+    # Razorpay lists the newest first, and its times are whole seconds.
+    oldest_first = list(reversed(newest_first))
+    oldest_first.sort(key=order)
+    return oldest_first
 
 
 def _complete(recharge: Recharge, payment: Payment) -> None:
@@ -174,7 +184,7 @@ def reconcile(*, since: datetime, until: datetime | None = None) -> Report:
     report = Report(since=since, until=until or timezone.now())
     payments = list(gateway.payments_between(since=report.since, until=report.until))
     refunds = list(gateway.refunds_between(since=report.since, until=report.until))
-    for chunk in _chunks(payments):
+    for chunk in _chunks(_first_paid_first(payments)):
         _account_for_payments(chunk, report)
     for refund in refunds:
         if refund.status in ("processed", "failed"):

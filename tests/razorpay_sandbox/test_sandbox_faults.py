@@ -25,6 +25,8 @@ ORDER = {"amount": 500, "currency": "INR"}
         ("500", ServerError, 0),
         ("502html", requests.exceptions.JSONDecodeError, 0),
         ("429", BadRequestError, 0),
+        ("409", BadRequestError, 0),
+        ("401", BadRequestError, 0),
         ("badjson", requests.exceptions.JSONDecodeError, 0),
     ],
 )

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.models import User
+from accounts.models import TotpDevice, User
 from razorpay_sandbox.process import SandboxServer
 from wallet.circuit import CIRCUIT
-from wallet.models import Recharge
+from wallet.models import Recharge, SourceRefund
 from wallet.recharges import start_recharge
 
 
@@ -84,3 +85,80 @@ def hook_body(recharge: Recharge, *, payment_id: str, kind: str, **more: Any) ->
         **more,
     }
     return json.dumps({"event": kind, "payload": {"payment": {"entity": entity}}}).encode()
+
+
+@pytest.fixture
+def post_signed(razorpay: SandboxServer) -> Callable[..., int]:
+    """Return a function that signs and posts any body; it gives the status of the answer."""
+
+    def post(body: dict[str, Any], event_id: str = "evt_1") -> int:
+        raw = json.dumps(body).encode()
+        signature = hmac.new(razorpay.webhook_secret.encode(), raw, hashlib.sha256).hexdigest()
+        headers = {"X-Razorpay-Signature": signature, "X-Razorpay-Event-Id": event_id}
+        return (
+            Client()
+            .post("/wallet/razorpay/webhook", raw, content_type="application/json", headers=headers)
+            .status_code
+        )
+
+    return post
+
+
+@pytest.fixture
+def post_events(razorpay: SandboxServer) -> Callable[..., list[int]]:
+    """Return a function that posts every event that the sandbox kept back, as it signed them."""
+
+    def post(*, copies: int = 1, backwards: bool = False) -> list[int]:
+        items = razorpay.control("webhooks")["items"]
+        order = reversed(items) if backwards else items
+        return [
+            Client()
+            .post(
+                "/wallet/razorpay/webhook",
+                item["body"].encode(),
+                content_type="application/json",
+                headers={
+                    "X-Razorpay-Signature": item["signature"],
+                    "X-Razorpay-Event-Id": item["event_id"],
+                },
+            )
+            .status_code
+            for item in order
+            for _unused in range(copies)
+        ]
+
+    return post
+
+
+@pytest.fixture
+def send_refund_hook(post_signed: Callable[..., int]) -> Callable[..., int]:
+    """Return a function that posts news of one of our refunds; `more` overrides its fields."""
+
+    def send(refund: SourceRefund, status: str, **more: Any) -> int:
+        entity = {
+            "id": refund.razorpay_refund_id,
+            "payment_id": refund.recharge.payment_id,
+            "amount": refund.amount_paise,
+            "status": status,
+            "notes": {"source_refund": str(refund.pk)},
+            **more,
+        }
+        body = {"event": f"refund.{status}", "payload": {"refund": {"entity": entity}}}
+        return post_signed(body, f"evt_refund_{status}")
+
+    return send
+
+
+@pytest.fixture
+def console_for(client_for: Callable[[Any], Client]) -> Callable[[User], Client]:
+    """Return a function that gives a browser of a member of the staff, past the second factor."""
+
+    def make(user: User) -> Client:
+        client = client_for(user)
+        device = TotpDevice.objects.create(user=user, name="authenticator", key="MFRGGZDFMZTWQ2LK")
+        session = client.session
+        session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+        session.save()
+        return client
+
+    return make

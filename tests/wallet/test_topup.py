@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.factories import CustomerFactory, SupportFactory, give_money
 from wallet.books import check_recharges
 from wallet.errors import TopUpRefused
-from wallet.models import Recharge, WalletTransaction
+from wallet.models import OpenItem, Recharge, WalletTransaction
 from wallet.recharges import confirm_callback, start_recharge
 from wallet.reconciliation import expire_old
 from wallet.services import balance_of
@@ -200,6 +200,32 @@ def test_an_authorised_payment_is_captured_and_credited(razorpay, recharge, clie
     fields = _paid(razorpay, recharge, outcome="authorized")
     client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
     assert balance_of(recharge.user_id) == 500_00
+
+
+def test_an_authorised_payment_of_another_amount_is_refused_and_not_captured(
+    razorpay, recharge, client_for
+):
+    fields = _paid(razorpay, recharge, outcome="authorized", amount=100_00)
+    client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
+    _nothing_happened(recharge)
+    assert [p["status"] for p in razorpay.control("state")["payments"]] == ["authorized"]
+    assert OpenItem.objects.count() == 0
+
+
+def test_a_captured_payment_of_another_amount_is_refused_and_named(razorpay, recharge, client_for):
+    fields = _paid(razorpay, recharge, amount=100_00)
+    for _unused in range(2):
+        client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
+    _nothing_happened(recharge)
+    item = OpenItem.objects.get()
+    assert (item.kind, item.amount_paise) == ("other_amount", 100_00)
+    assert item.reference == fields["razorpay_payment_id"]
+
+
+def test_a_signed_payment_that_failed_at_razorpay_is_not_believed(razorpay, recharge, client_for):
+    fields = _paid(razorpay, recharge, outcome="failure")
+    client_for(recharge.user).post(f"/wallet/topup/{recharge.pk}/callback/", fields)
+    _nothing_happened(recharge)
 
 
 def test_a_top_up_that_timed_out_is_still_completed_by_a_late_payment(

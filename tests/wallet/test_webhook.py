@@ -1,9 +1,11 @@
 """Web hooks: signed, stored, applied once, in whatever order they come."""
 
 import pytest
+from django.db import DatabaseError
 
+from telegram_alerts.models import Alert
 from wallet import webhooks
-from wallet.models import Recharge, WalletTransaction, WebhookEvent
+from wallet.models import OpenItem, Recharge, WalletTransaction, WebhookEvent
 from wallet.services import balance_of
 from wallet.signals import wallet_recharged
 
@@ -120,3 +122,99 @@ def test_the_raw_document_has_no_order_until_razorpay_gave_one(customer):
     for number in range(2):
         Recharge.objects.create(user=customer, amount_paise=100_00, key=str(number))
     assert Recharge.objects.filter(razorpay_order_id__isnull=True).count() == 2
+
+
+def _dispute(phase, payment_id="pay_1", **more):
+    entity = {"id": "disp_1", "payment_id": payment_id, "amount": 500_00, **more}
+    return {"event": f"payment.dispute.{phase}", "payload": {"dispute": {"entity": entity}}}
+
+
+def test_each_step_of_a_dispute_is_told_once_and_opens_one_item(recharge, send_hook, post_signed):
+    send_hook(recharge)
+    for number, phase in enumerate(["created", "created", "under_review", "lost", "closed"]):
+        for _unused in range(2):
+            assert post_signed(_dispute(phase), f"evt_d{number}") == 204
+    texts = Alert.objects.filter(kind="money").values_list("text", flat=True)
+    told = sorted(text.splitlines()[0] for text in texts)
+    assert told == [
+        f"<b>Payment dispute: {phase}</b>"
+        for phase in ["closed", "created", "created", "lost", "under_review"]
+    ]
+    item = OpenItem.objects.get()
+    assert (item.kind, item.reference, item.amount_paise) == ("dispute", "disp_1", 0)
+    assert item.recharge_id == recharge.pk
+    assert _state(recharge) == ("completed", 500_00, 1)
+
+
+def test_a_dispute_from_the_sandbox_is_told(recharge, razorpay, post_events):
+    payment = razorpay.pay(recharge.razorpay_order_id, webhook=False)
+    razorpay.control("dispute", {"payment_id": payment["payment_id"]})
+    assert set(post_events(backwards=True)) == {204}
+    assert _state(recharge) == ("completed", 500_00, 1)
+    assert OpenItem.objects.get().detail == f"of {payment['payment_id']}"
+    assert set(WebhookEvent.objects.values_list("type", "state")) == {
+        ("payment.authorized", "applied"),
+        ("payment.captured", "applied"),
+        ("order.paid", "applied"),
+        ("payment.dispute.created", "applied"),
+    }
+
+
+def test_a_captured_payment_without_a_top_up_is_an_item(recharge, send_hook):
+    assert send_hook(recharge, order_id="order_of_nobody") == 204
+    assert _state(recharge) == ("pending", 0, 0)
+    item = OpenItem.objects.get()
+    assert (item.kind, item.reference, item.amount_paise) == ("no_recharge", "pay_1", 500_00)
+
+
+def test_another_body_under_a_known_name_is_another_event(recharge, send_hook):
+    assert send_hook(recharge, kind="payment.failed", payment_id="pay_0", event_id="e1") == 204
+    assert send_hook(recharge, event_id="e1") == 204
+    assert _state(recharge) == ("completed", 500_00, 1)
+    assert WebhookEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"event": "refund.processed", "payload": {}},
+        {"event": "payment.dispute.created", "payload": {"dispute": {"entity": []}}},
+        {"event": "payment.captured", "payload": {"payment": {"entity": {"id": "pay_1"}}}},
+        {"event": "payment.captured", "payload": None},
+    ],
+)
+def test_what_cannot_be_read_is_kept_and_acknowledged(recharge, post_signed, body):
+    assert post_signed(body) == 204
+    assert WebhookEvent.objects.values_list("state", "note").get() == ("applied", "cannot be read")
+    assert _state(recharge) == ("pending", 0, 0)
+
+
+def test_the_answer_does_not_wait_for_razorpay(recharge, razorpay, send_hook):
+    """A copy that says "authorized" would make us capture: the worker does, not the web hook."""
+    razorpay.pay(recharge.razorpay_order_id, "authorized", webhook=False)
+    razorpay.fault("timeout", count=9, seconds=9)
+    assert send_hook(recharge, status="authorized") == 204
+    razorpay.fault("none")
+    assert _state(recharge) == ("pending", 0, 0)
+    assert WebhookEvent.objects.get().note == "not captured yet"
+
+
+def test_the_answer_is_no_2xx_when_it_could_not_be_stored(recharge, send_hook, settings):
+    from django.db import connection
+    from pymongo.errors import PyMongoError
+
+    host = connection.settings_dict["HOST"]
+    options = connection.settings_dict["OPTIONS"]
+    connection.close_pool()
+    connection.settings_dict["HOST"] = "mongodb://127.0.0.1:9/?directConnection=true"
+    connection.settings_dict["OPTIONS"] = {**options, "serverSelectionTimeoutMS": 100}
+    try:
+        with pytest.raises((DatabaseError, PyMongoError)):
+            send_hook(recharge)
+    finally:
+        connection.close_pool()
+        connection.settings_dict["HOST"] = host
+        connection.settings_dict["OPTIONS"] = options
+    assert WebhookEvent.objects.count() == 0
+    assert send_hook(recharge) == 204
+    assert _state(recharge) == ("completed", 500_00, 1)

@@ -12,7 +12,7 @@ from ottsonly.money import format_rupees
 from wallet.models import OpenItem
 from wallet.reconciliation import Report, reconcile
 
-WIDTH = 44
+WIDTH = 76
 
 
 class Command(BaseCommand):
