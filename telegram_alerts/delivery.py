@@ -39,6 +39,8 @@ from telegram_alerts.models import Alert, DeliveryPause
 logger = logging.getLogger(__name__)
 
 BATCH = 20
+# Messages on their way at the same time; as many may arrive twice when the process is killed.
+AT_ONCE = 4
 # Of one message in all, whatever its connection does meanwhile.
 TIMEOUT_SECONDS = 8.0
 # Outlasts the longest batch: BATCH messages of TIMEOUT_SECONDS are 160 seconds.
@@ -205,35 +207,54 @@ def retire_unknown_chats() -> int:
 def _send_all(
     runner: asyncio.Runner, bot: Bot, alerts: list[Alert], pauses: dict[str, DeliveryPause]
 ) -> Outcome:
+    """Send the first alone, to find out at the price of one request whether anything is wrong."""
     sent = 0
     held_up: set[str] = set()
-    for number, alert in enumerate(alerts):
-        if stopping():
-            _release(alerts[number:])
+    rest, width = alerts, 1
+    while rest and not stopping():
+        now, rest = rest[:width], rest[width:]
+        chats_of = {alert.pk: alert.chat or _first_chat(alert.kind) for alert in now}
+        _release([alert for alert in now if chats_of[alert.pk] in held_up])
+        now = [alert for alert in now if chats_of[alert.pk] not in held_up]
+        errors = runner.run(_send_some(bot, [(chats_of[alert.pk], alert.text) for alert in now]))
+        good = [alert for alert, error in zip(now, errors, strict=True) if error is None]
+        _sent(good)
+        sent += len(good)
+        width = AT_ONCE if good else 1
+        for mended in {chats_of[alert.pk] for alert in good} | (
+            {DeliveryPause.BOT} if good else set()
+        ):
+            if pauses.pop(mended, None) is not None:
+                DeliveryPause.objects.filter(pk=mended).delete()
+        for alert, error in zip(now, errors, strict=True):
+            if isinstance(error, OutboxPaused):
+                _release([alert])
+                if error.chat not in held_up:
+                    held_up.add(error.chat)
+                    _pause(error, pauses)
+            elif error is not None:
+                # BadRequest is a NetworkError too, but it is about this message and stays so.
+                _failed(alert, error, for_good=isinstance(error, BadRequest))
+        if DeliveryPause.BOT in held_up:
             break
-        chat = alert.chat or _first_chat(alert.kind)
-        if chat in held_up:
-            _release([alert])
-            continue
+    _release(rest)
+    paused = DeliveryPause.BOT in held_up
+    return Outcome(claimed=len(alerts), sent=sent, paused=paused)
+
+
+async def _send_some(
+    bot: Bot, messages: list[tuple[str, str]]
+) -> list[OutboxPaused | TelegramError | None]:
+    """Send at once; return for each what went wrong, or None."""
+
+    async def tried(chat: str, text: str) -> OutboxPaused | TelegramError | None:
         try:
-            runner.run(_send(bot, chat, alert.text))
-        except OutboxPaused as pause:
-            _pause(pause, pauses)
-            if pause.chat == DeliveryPause.BOT:
-                _release(alerts[number:])
-                return Outcome(claimed=len(alerts), sent=sent, paused=True)
-            held_up.add(chat)
-            _release([alert])
-        except TelegramError as error:
-            # BadRequest is a NetworkError too, but it is about this message and stays so.
-            _failed(alert, error, for_good=isinstance(error, BadRequest))
-        else:
-            _sent(alert)
-            sent += 1
-            for mended in (chat, DeliveryPause.BOT):
-                if pauses.pop(mended, None) is not None:
-                    DeliveryPause.objects.filter(pk=mended).delete()
-    return Outcome(claimed=len(alerts), sent=sent)
+            await _send(bot, chat, text)
+        except (OutboxPaused, TelegramError) as error:
+            return error
+        return None
+
+    return await asyncio.gather(*(tried(chat, text) for chat, text in messages))
 
 
 async def _send(bot: Bot, chat: str, text: str) -> None:
@@ -282,22 +303,29 @@ def _due(now: datetime) -> QuerySet[Alert]:
     return _free(now).filter(state=Alert.State.PENDING, next_attempt_at__lte=now)
 
 
-def _mine(alert: Alert) -> QuerySet[Alert]:
-    return Alert.objects.filter(pk=alert.pk, claimed_by=alert.claimed_by, state=Alert.State.PENDING)
-
-
-def _sent(alert: Alert) -> None:
-    _mine(alert).update(
-        state=Alert.State.SENT, sent_at=timezone.now(), attempts=F("attempts") + 1, last_error=""
+def _mine(alerts: list[Alert]) -> QuerySet[Alert]:
+    """Those of one batch whose claim nobody took over."""
+    return Alert.objects.filter(
+        pk__in=[alert.pk for alert in alerts],
+        claimed_by__in={alert.claimed_by for alert in alerts},
+        state=Alert.State.PENDING,
     )
+
+
+def _sent(alerts: list[Alert]) -> None:
+    if alerts:
+        _mine(alerts).update(
+            state=Alert.State.SENT,
+            sent_at=timezone.now(),
+            attempts=F("attempts") + 1,
+            last_error="",
+        )
 
 
 def _release(alerts: list[Alert]) -> None:
     """Give claims back; no attempt is counted."""
-    for me in {alert.claimed_by for alert in alerts}:
-        Alert.objects.filter(
-            pk__in=[alert.pk for alert in alerts], claimed_by=me, state=Alert.State.PENDING
-        ).update(claimed_until=None)
+    if alerts:
+        _mine(alerts).update(claimed_until=None)
 
 
 def _pause(pause: OutboxPaused, pauses: dict[str, DeliveryPause]) -> None:
@@ -322,7 +350,7 @@ def _pause(pause: OutboxPaused, pauses: dict[str, DeliveryPause]) -> None:
 def _failed(alert: Alert, error: TelegramError, *, for_good: bool) -> None:
     attempts = alert.attempts + 1
     over = for_good or attempts >= MOST_ATTEMPTS
-    _mine(alert).update(
+    _mine([alert]).update(
         state=Alert.State.FAILED if over else Alert.State.PENDING,
         attempts=attempts,
         claimed_until=None,
