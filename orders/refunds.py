@@ -17,7 +17,7 @@ from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 from ottsonly.states import sources
 from subscriptions.models import Subscription
-from subscriptions.services import release_seat
+from subscriptions.seats import release_seat
 from wallet.services import ensure_wallet, post_entry
 
 

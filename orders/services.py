@@ -31,7 +31,7 @@ from ottsonly.audit import record_event
 from ottsonly.limits import allow
 from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
-from subscriptions.services import claim_seat, claim_seat_of
+from subscriptions.seats import claim_seat, claim_seat_of
 from subscriptions.signals import subscription_activated
 from wallet.services import ensure_wallet, post_entry
 

@@ -1,9 +1,8 @@
-"""Seats of stored credentials, and who may see them."""
+"""What changes stored accounts and running subscriptions, and who may see the login."""
 
 from datetime import timedelta
 from typing import Any
 
-from bson import ObjectId
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
@@ -20,6 +19,7 @@ from subscriptions.errors import (
     ReplacementRefused,
 )
 from subscriptions.models import Credential, Extension, Reveal, Subscription
+from subscriptions.seats import claim_seat, claim_seat_of, free_seat_of, release_seat
 from subscriptions.signals import (
     credentials_replaced,
     subscription_cancelled,
@@ -69,78 +69,6 @@ def add_credential(
         raise NoSeat(_("An account with this login is already stored.")) from None
 
 
-def claim_seat(*, plan_id: ObjectId, other_than: ObjectId | None = None) -> Credential | None:
-    """Take a seat of the plan's oldest free account; None if the pool is empty.
-
-    Only inside a transaction: the count that was read is the condition of the update, so a seat is
-    never given twice. An account whose password is due to be changed is passed over.
-
-    Args:
-        other_than: the account that is to be replaced, and so no candidate.
-    """
-    free = Credential.objects.filter(
-        plan_id=plan_id, state=Credential.State.AVAILABLE, rotation_due=False
-    )
-    if other_than is not None:
-        free = free.exclude(pk=other_than)
-    candidate = free.order_by("created_at").first()
-    if candidate is None:
-        return None
-    claim_seat_of(credential=candidate)
-    return candidate
-
-
-def claim_seat_of(*, credential: Credential) -> None:
-    """Take a seat of this account; only inside a transaction.
-
-    Raises:
-        NoSeat: it is full, retired, or waits for a new password.
-    """
-    used = credential.seats_used + 1
-    full = used >= credential.seats
-    claimed = Credential.objects.filter(
-        pk=credential.pk,
-        state=Credential.State.AVAILABLE,
-        rotation_due=False,
-        seats_used=credential.seats_used,
-    ).update(seats_used=used, state=Credential.State.FULL if full else Credential.State.AVAILABLE)
-    if claimed != 1:
-        raise NoSeat(_("This account has no seat that may be given to somebody new."))
-
-
-def release_seat(*, subscription: Subscription) -> None:
-    """Give the seat of an ended subscription back; only inside a transaction.
-
-    The subscription still names its account afterwards: whose it was must stay known.
-    """
-    held = Subscription.objects.filter(pk=subscription.pk, holds_seat=True).update(holds_seat=False)
-    subscription.holds_seat = False
-    if held == 1 and subscription.credential_id is not None:
-        _free_seat_of(subscription.credential_id)
-
-
-def _free_seat_of(credential_id: ObjectId, *, burn: bool = False) -> None:
-    """Count one seat less of an account; only inside a transaction.
-
-    Whoever had the seat knows the password, so the account is due for a new one (unless its plan
-    says otherwise) before anybody new gets a seat.
-
-    Args:
-        burn: retire the account, because it does not work.
-    """
-    credential = Credential.objects.select_related("plan").get(pk=credential_id)
-    state = credential.state
-    if burn:
-        state = Credential.State.RETIRED
-    elif state == Credential.State.FULL:
-        state = Credential.State.AVAILABLE
-    Credential.objects.filter(pk=credential_id, seats_used=credential.seats_used).update(
-        seats_used=credential.seats_used - 1,
-        state=state,
-        rotation_due=credential.rotation_due or credential.plan.rotate_after_seat,
-    )
-
-
 def replace_credentials(
     *,
     subscription: Subscription,
@@ -186,7 +114,7 @@ def replace_credentials(
         if moved != 1:
             raise ReplacementRefused(_("This subscription was changed at the same moment."))
         if fresh.holds_seat and old_id is not None:
-            _free_seat_of(old_id, burn=burn)
+            free_seat_of(old_id, burn=burn)
         record_event(
             actor=actor,
             action="subscription.replace",
