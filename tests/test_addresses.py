@@ -14,28 +14,10 @@ from typing import Any
 import pytest
 from bson import encode
 from django.db import connection
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
-from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.models import OneTimeCode, TotpDevice
-from accounts.second_factor import create_enrolment_link
-from notifications.models import Notification
-from orders.quotes import quote_for
-from orders.refunds import refund_order
-from subscriptions.services import reveal_credentials
 from tests.conftest import WRITES, WRITTEN
-from tests.factories import (
-    AdminFactory,
-    CustomerFactory,
-    PlanFactory,
-    SupportFactory,
-    add_account,
-    buy,
-    give_money,
-)
-from wallet.models import Recharge, WebhookEvent
+from tests.world import World, make_world
 
 pytestmark = pytest.mark.django_db
 
@@ -305,67 +287,19 @@ class Database:
 
 
 @pytest.fixture
-def world(client_for: Callable[[Any], Client]) -> dict[str, Any]:
-    """A shop in use: an owner with one of everything, and one person of each other role."""
-    people = {
-        "owner": CustomerFactory(phone="+919800000001", email="owner.of.it@example.com"),
-        "stranger": CustomerFactory(name="Stranger"),
-        "support": SupportFactory(),
-        "admin": AdminFactory(),
-    }
-    owner = people["owner"]
-    plan = PlanFactory(platform__slug="nataka", slug="premium")
-    add_account(plan, seats=5, login="seat@example.com")
-    give_money(owner, 500_00)
-    order = buy(owner, plan)
-    recharge = Recharge.objects.create(
-        user=owner, amount_paise=300_00, key="first", razorpay_order_id="order_1"
-    )
-    refund_order(order=order, amount_paise=10_00, reason="x", actor=None, key="r", take_back=False)
-    reveal_credentials(subscription=order.subscription, user=owner, ip="10.0.0.1")
-    WebhookEvent.objects.create(event_id="evt_1", type="payment.captured", payload="{}")
-    link = create_enrolment_link(people["admin"])
-    OneTimeCode.objects.create(
-        key="login:+919811111119",
-        phone="+919811111119",
-        expires_at=timezone.now(),
-        sent_at=timezone.now(),
-    )
-    clients = {"nobody": Client(raise_request_exception=False)}
-    for role, person in people.items():
-        clients[role] = client_for(person)
-        clients[role].raise_request_exception = False
-        if person.is_staff:
-            device = TotpDevice.objects.create(user=person, name="a", key="MFRGGZDFMZTWQ2LK")
-            session = clients[role].session
-            session[DEVICE_ID_SESSION_KEY] = device.persistent_id
-            session.save()
-    return {
-        "clients": clients,
-        "plan": plan,
-        "owner": owner,
-        "values": {
-            "order": order.number,
-            "subscription": str(order.subscription_id),
-            "recharge": str(recharge.pk),
-            "notice": str(Notification.objects.filter(user_id=owner.pk).first().pk),
-            "quote": quote_for(user=owner, plan=plan),
-            "renewal": quote_for(user=owner, plan=plan, renews=order.subscription),
-            "enrolment": link,
-        },
-        # What of the owner no other customer and no stranger may read.
-        "private": [order.number, "owner.of.it@example.com", "seat@example.com", "s3cret-Pa55"],
-    }
+def world(db: None) -> World:
+    """A shop in use."""
+    return make_world()
 
 
-def _address(route: str, line: Line, values: dict[str, str]) -> str:
+def address_of(route: str, line: Line, values: dict[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         return line.values[match["name"]].format(**values)
 
     return "/" + re.sub(r"<(?:\w+:)?(?P<name>\w+)>", fill, route)
 
 
-def _console_address(route: str, world: dict[str, Any]) -> str:
+def _console_address(route: str, world: World) -> str:
     from django.apps import apps
 
     inner = _app_index(route).replace("(?P<url>.*)$", "no-such-page/")
@@ -386,7 +320,7 @@ def _written() -> set[str]:
 def test_every_address_and_method_admits_and_changes_only_what_it_should(part, role, world, caplog):
     # Hundreds of refusals on purpose: what is wrong is said in `wrong`.
     caplog.set_level(logging.CRITICAL, "django.request")
-    client = world["clients"][role]
+    client = world.clients[role]
     cookies = dict(client.cookies)
     key = client.cookies.get("sessionid")
     database = Database(lambda: key.value if key else None)
@@ -399,8 +333,8 @@ def test_every_address_and_method_admits_and_changes_only_what_it_should(part, r
         if part == "console":
             address, data = _console_address(route, world), HARM
         else:
-            address = _address(route, line, world["values"])
-            data = {name: value.format(**world["values"]) for name, value in line.data.items()}
+            address = address_of(route, line, world.values)
+            data = {name: value.format(**world.values) for name, value in line.data.items()}
         # The console's pages of every model are the same code: the rarer methods are tried on the
         # first model alone.
         kind = re.sub(r"^admin/\w+/\w+/", "", route)
@@ -418,7 +352,7 @@ def test_every_address_and_method_admits_and_changes_only_what_it_should(part, r
             allowed = set(line.changes.get(role, "").split()) if method == "POST" else set()
             if role in ("stranger", "nobody"):
                 text = answer.content.decode(errors="replace")
-                wrong += [f"{what} shows {word}" for word in world["private"] if word in text]
+                wrong += [f"{what} shows {word}" for word in world.private if word in text]
             # The listener sees every write of this process, so only those can differ.
             changed = database.changed(_written())
             free = part == "console" and role == "admin" and method == "POST"

@@ -122,19 +122,30 @@ class Shop:
 
 
 @pytest.fixture
-def shop(services: Services, transactional_db: None) -> Iterator[Shop]:
-    """The running shop with three platforms, four plans and a pool."""
+def empty_shop(services: Services, transactional_db: None) -> Iterator[Shop]:
+    """The running shop without a document."""
     services.razorpay.reset()
     services.razorpay.configure(
         webhook_url=f"http://127.0.0.1:{services.web.port}/wallet/razorpay/webhook",
         webhook_retry_seconds=0.02,
     )
+    yield Shop(services.web.url, services.razorpay, services.sms)
+    services.razorpay.configure(webhook_url="")
+    # What the server's process wrote is not seen by the listener of this one.
+    from django.db import connection
+
+    WRITTEN.names.update(set(connection.database.list_collection_names()) - KEPT)
+
+
+@pytest.fixture
+def shop(empty_shop: Shop) -> Shop:
+    """The running shop with three platforms, four plans and a pool."""
     nataka = PlatformFactory(name="Nataka Plus", slug="nataka-plus", hue="coral", mark="play")
     surtaal = PlatformFactory(name="Surtaal", slug="surtaal", hue="violet", mark="wave", position=1)
     aranya = PlatformFactory(
         name="Aranya Docs", slug="aranya", hue="teal", mark="orbit", position=2
     )
-    plans = {
+    empty_shop.plans = {
         "premium": PlanFactory(
             platform=nataka, slug="premium", price_paise=249_00, features="Four screens\n4K HDR"
         ),
@@ -151,13 +162,8 @@ def shop(services: Services, transactional_db: None) -> Iterator[Shop]:
         ),
         "reader": PlanFactory(platform=aranya, name="Reader", slug="reader", delivery="manual"),
     }
-    add_account(plans["premium"], seats=4, login="nataka.one@accounts.example")
-    yield Shop(services.web.url, services.razorpay, services.sms, plans)
-    services.razorpay.configure(webhook_url="")
-    # What the server's process wrote is not seen by the listener of this one.
-    from django.db import connection
-
-    WRITTEN.names.update(set(connection.database.list_collection_names()) - KEPT)
+    add_account(empty_shop.plans["premium"], seats=4, login="nataka.one@accounts.example")
+    return empty_shop
 
 
 @dataclass
@@ -174,7 +180,7 @@ class Look:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, shop: Shop) -> Iterator[Callable[..., Page]]:
+def open_page(chromium: Browser, empty_shop: Shop) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page in a browser of its own: `open_page(width=390)`.
 
     Every page is watched: an error in a script or a request to a host that is neither the shop
@@ -182,7 +188,7 @@ def open_page(chromium: Browser, shop: Shop) -> Iterator[Callable[..., Page]]:
     """
     contexts: list[BrowserContext] = []
     troubles: list[str] = []
-    known = (shop.url, shop.razorpay.base_url, "data:", "blob:")
+    known = (empty_shop.url, empty_shop.razorpay.base_url, "data:", "blob:")
 
     def note_request(request: Any) -> None:
         if not request.url.startswith(known):
