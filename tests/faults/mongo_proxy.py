@@ -1,7 +1,9 @@
 """TCP proxies between app and database that break off at a chosen command.
 
 They understand just enough of the wire protocol to cut it into messages (int32 length first). The
-fault enters from outside, as a SIGKILL or a dropped connection: nothing of the app is patched.
+fault enters from outside, as a SIGKILL, a dropped connection or an answer that MongoDB gives:
+nothing of the app is patched.
+Source of the wire protocol: https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 """
 
 import os
@@ -11,7 +13,12 @@ import struct
 import threading
 from contextlib import suppress
 
+import bson
+
 HEADER = struct.Struct("<iiii")
+OP_MSG = 2013
+# The commands that a write conflict can meet.
+WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
 HANDSHAKES = (b"hello\x00", b"isMaster\x00", b"ismaster\x00", b"ping\x00", b"endSessions\x00")
 
 
@@ -37,7 +44,10 @@ class Proxy:
         self._listener.close()
 
     def fault(self, request: bytes) -> str:
-        """Return "before" or "after" to break off there, or "" to forward the command."""
+        """Return "before" or "after" to break off there, or "" to forward the command.
+
+        "conflict" answers in the database's place, as it does when two transactions meet.
+        """
         raise NotImplementedError
 
     def strike(self) -> None:
@@ -54,8 +64,11 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(self.target) as server, suppress(OSError, EOFError):
             while True:
-                request = _message(client)
+                request = _without_stream(_message(client))
                 fault = self.fault(request)
+                if fault == "conflict":
+                    client.sendall(_write_conflict(request))
+                    continue
                 if fault == "before":
                     return self.strike()
                 server.sendall(request)
@@ -80,12 +93,14 @@ class KillingProxy(Proxy):
                 otherwise before the database sees the command.
         """
         self.pid, self.kill_at, self.after_reply, self.count = pid, kill_at, after_reply, 0
+        self.names: list[str] = []
 
     def fault(self, request: bytes) -> str:
         if any(name in request[:64] for name in HANDSHAKES):
             return ""
         with self._lock:
             self.count += 1
+            self.names.append(_command(request))
             if self.count != self.kill_at:
                 return ""
         return "after" if self.after_reply else "before"
@@ -115,6 +130,79 @@ class CuttingProxy(Proxy):
             if self.commits > self.cuts:
                 return ""
         return "after" if self.after_reply else "before"
+
+
+class ScriptedProxy(Proxy):
+    """Does what it was told at the n-th command from the telling, each once.
+
+    Kinds: "before" and "after" drop the connection there; "commit-before" and "commit-after" do it
+    at the next commit from there on; "conflict" answers the next write of a transaction from there
+    on with a write conflict.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.count = 0
+        self.struck: list[str] = []
+        self._planned: list[tuple[int, str]] = []
+        super().__init__(target)
+
+    def plan(self, *faults: tuple[int, str]) -> None:
+        """Count from here on; forget what was planned and did not happen."""
+        with self._lock:
+            self.count, self._planned = 0, sorted(faults)
+
+    def fault(self, request: bytes) -> str:
+        if any(name in request[:64] for name in HANDSHAKES):
+            return ""
+        name = _command(request)
+        with self._lock:
+            self.count += 1
+            for planned in self._planned:
+                at, kind = planned
+                if self.count >= at and _fits(kind, name, request):
+                    self._planned.remove(planned)
+                    self.struck.append(kind)
+                    return kind.removeprefix("commit-")
+        return ""
+
+
+def _fits(kind: str, command: str, request: bytes) -> bool:
+    if kind.startswith("commit-"):
+        return command == "commitTransaction"
+    # Outside a transaction the database itself tries again: no client ever sees the conflict.
+    return kind != "conflict" or (command in WRITES and b"\x08autocommit\x00\x00" in request)
+
+
+def _command(request: bytes) -> str:
+    """Return the name of an OP_MSG's command: the first key of its first document."""
+    if HEADER.unpack(request[: HEADER.size])[3] != OP_MSG:
+        return ""
+    start = HEADER.size + 4 + 1 + 4 + 1
+    return request[start : request.index(b"\x00", start)].decode()
+
+
+def _without_stream(request: bytes) -> bytes:
+    """Clear "exhaustAllowed", so that each request of a monitor has one answer, too."""
+    if HEADER.unpack(request[: HEADER.size])[3] != OP_MSG:
+        return request
+    (flags,) = struct.unpack_from("<I", request, HEADER.size)
+    cleared = struct.pack("<I", flags & ~(1 << 16))
+    return request[: HEADER.size] + cleared + request[HEADER.size + 4 :]
+
+
+def _write_conflict(request: bytes) -> bytes:
+    _length, request_id, _answers, _code = HEADER.unpack(request[: HEADER.size])
+    document = bson.encode(
+        {
+            "ok": 0.0,
+            "errmsg": "WriteConflict error: this operation conflicted with another operation.",
+            "code": 112,
+            "codeName": "WriteConflict",
+            "errorLabels": ["TransientTransactionError"],
+        }
+    )
+    body = struct.pack("<IB", 0, 0) + document
+    return HEADER.pack(HEADER.size + len(body), 1, request_id, OP_MSG) + body
 
 
 def _message(source: socket.socket) -> bytes:

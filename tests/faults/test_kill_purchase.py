@@ -1,12 +1,6 @@
 """Promise 4: killed at any command of a purchase, it happened wholly or not at all."""
 
-import os
-import subprocess
-import sys
-from urllib.parse import urlsplit
-
 import pytest
-from django.db import connection
 
 from notifications.models import Notification
 from orders.books import check_books
@@ -15,58 +9,21 @@ from orders.quotes import quote_for
 from subscriptions.models import Subscription
 from telegram_alerts.models import Alert
 from tests.factories import CustomerFactory, PlanFactory, add_account, give_money
-from tests.faults.mongo_proxy import KillingProxy
+from tests.faults.victims import Victims
 from wallet.models import WalletTransaction
 from wallet.services import balance_of
 
 pytestmark = pytest.mark.crash
 
 
-class Buyers:
-    """Buys in processes of their own, behind a proxy that can kill them."""
-
-    def __init__(self, proxy: KillingProxy, process: subprocess.Popen[str]) -> None:
-        self.proxy, self.process = proxy, process
-
-    def buy(self, user, plan, *, kill_at: int = 0, after_reply: bool = False) -> tuple[str, int]:
-        """Return what the buyer said of the answer ("" if killed) and how many commands it sent."""
-        quote = quote_for(user=user, plan=plan)
-        self._tell(f"{user.pk} {plan.buy_url} {quote}")
-        self.proxy.aim(pid=int(self._hear()), kill_at=kill_at, after_reply=after_reply)
-        self._tell("go")
-        said = self._hear()
-        if said != "ended":
-            assert self._hear() == "ended"
-        return ("" if said == "ended" else said), self.proxy.count
-
-    def _tell(self, line: str) -> None:
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-
-    def _hear(self) -> str:
-        return self.process.stdout.readline().strip()
-
-
 @pytest.fixture
 def buyers(transactional_db):
-    address = urlsplit(os.environ["MONGODB_URI"])
-    proxy = KillingProxy((address.hostname, address.port))
-    environment = {
-        **os.environ,
-        "MONGODB_URI": f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&retryWrites=false",
-        "MONGODB_NAME": connection.settings_dict["NAME"],
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.buy_once"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield Buyers(proxy, process)
-    process.kill()
-    process.wait()
-    proxy.close()
+    with Victims() as victims:
+        yield victims
+
+
+def _buy(buyers, user, plan, **kill):
+    return buyers.post(plan.buy_url, {"quote": quote_for(user=user, plan=plan)}, user=user, **kill)
 
 
 def _seen(user) -> tuple[int, int, int, int, int, int]:
@@ -85,7 +42,7 @@ def test_a_purchase_killed_at_any_command_is_whole_or_absent(buyers):
     add_account(plan, seats=100)
     buyer = CustomerFactory()
     give_money(buyer, 500_00)
-    output, commands = buyers.buy(buyer, plan)
+    output, commands = _buy(buyers, buyer, plan)
     assert output == "302"
     assert 10 < commands < 40
     whole = 0
@@ -93,7 +50,7 @@ def test_a_purchase_killed_at_any_command_is_whole_or_absent(buyers):
         for after_reply in (False, True):
             user = CustomerFactory()
             give_money(user, 500_00)
-            output, _count = buyers.buy(user, plan, kill_at=kill_at, after_reply=after_reply)
+            output, _count = _buy(buyers, user, plan, kill_at=kill_at, after_reply=after_reply)
             assert output == ""
             found = _seen(user)
             whole += found[0]
