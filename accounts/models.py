@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_mongodb_backend.fields import ObjectIdField
 from django_otp.models import Device
 
+from accounts.gst_states import STATES
 from accounts.managers import UserManager
 from accounts.permissions import ADMIN_PERMISSIONS, SUPPORT_PERMISSIONS
 from accounts.phones import display_phone, mask_phone
@@ -32,6 +33,10 @@ class User(AbstractBaseUser):
     phone = models.CharField(_("phone"), max_length=20, unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True, default="")
     email = models.EmailField(_("e-mail"), blank=True, default="")
+    # Place of supply of the next purchase; asked only while the shop has a GSTIN.
+    state_code = models.CharField(
+        _("State"), max_length=2, blank=True, default="", choices=list(STATES.items())
+    )
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.USER)
     is_active = models.BooleanField(_("active"), default=True)
     # Part of every session's hash: counting it up ends all of them.

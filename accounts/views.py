@@ -189,8 +189,8 @@ def profile(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
     if request.method == "POST" and form.is_valid():
-        # Only these two: a full save could undo a role or an epoch changed meanwhile.
-        form.instance.save(update_fields=["name", "email"])
+        # Only these: a full save could undo a role or an epoch changed meanwhile.
+        form.instance.save(update_fields=list(form.fields))
         messages.success(request, _("Saved."))
         return redirect("accounts:profile")
     logins = list(

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_mongodb_backend.managers import MongoManager
 from django_mongodb_backend.queryset import MongoQuerySet
 
+from accounts.gst_states import STATES
 from catalog.models import Delivery, Hue, Mark, Plan, duration_text
 from subscriptions.models import Subscription
 
@@ -84,6 +85,10 @@ class Order(models.Model):
     duration_days = models.PositiveIntegerField()
     delivery = models.CharField(max_length=20, choices=Delivery)
     customer_email = models.EmailField(blank=True)
+    # Place of supply, as it was at the purchase; empty when the shop had no GSTIN then.
+    state_code = models.CharField(
+        max_length=2, blank=True, default="", choices=list(STATES.items())
+    )
     # The days that this order paid for: set at delivery, cut at a refund (see orders.periods).
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)

@@ -10,6 +10,8 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from accounts.gst_states import STATES
+from accounts.models import User
 from catalog.errors import SoldOut
 from catalog.models import Delivery, Plan
 from catalog.services import take_stock
@@ -36,7 +38,9 @@ from subscriptions.signals import subscription_activated
 from wallet.services import ensure_wallet, post_entry
 
 
-def place_order(*, user: Any, quote: Quote, customer_email: str = "") -> Order:
+def place_order(
+    *, user: Any, quote: Quote, customer_email: str = "", state_code: str = ""
+) -> Order:
     """Buy a plan from the wallet: all of it in one transaction, or nothing.
 
     Stock, debit, order, subscription, ledger entry, seat, notice and alerts are written together.
@@ -46,6 +50,7 @@ def place_order(*, user: Any, quote: Quote, customer_email: str = "") -> Order:
     Args:
         quote: the signed quote of the confirm page, already verified.
         customer_email: for plans delivered to the customer's own account.
+        state_code: the State of the customer, if it was asked now; it becomes the user's own.
 
     Returns:
         The order; the earlier one when the same key bought already.
@@ -59,10 +64,12 @@ def place_order(*, user: Any, quote: Quote, customer_email: str = "") -> Order:
     if quote.renews:
         raise OrderRefused(_("This page belongs to another purchase. Please look at it again."))
     ids = (ObjectId(), ObjectId())
-    return _once(user, quote, lambda: _buy(user, quote, customer_email, *ids), customer_email)
+    return _once(
+        user, quote, lambda: _buy(user, quote, customer_email, state_code, *ids), customer_email
+    )
 
 
-def renew(*, user: Any, quote: Quote) -> Order:
+def renew(*, user: Any, quote: Quote, state_code: str = "") -> Order:
     """Add a period to a subscription from the wallet, at the quoted price: all of it, or nothing.
 
     It takes no stock and keeps the seat. The period starts where the last one ends, or now where
@@ -71,6 +78,7 @@ def renew(*, user: Any, quote: Quote) -> Order:
     Args:
         quote: verified, with `renews` naming the subscription. Whoever renews by itself makes one
             with a key derived from subscription and end, so that no end is renewed twice.
+        state_code: as for a purchase.
 
     Returns:
         The order of the renewal; the earlier one when the same key renewed already.
@@ -81,7 +89,7 @@ def renew(*, user: Any, quote: Quote) -> Order:
         InsufficientBalance, PriceChanged, KeyReused: as for a purchase.
     """
     order_id = ObjectId()
-    return _once(user, quote, lambda: _add_renewal(user, quote, order_id))
+    return _once(user, quote, lambda: _add_renewal(user, quote, state_code, order_id))
 
 
 def _once(
@@ -136,8 +144,30 @@ def _pay(order: Order, plan: Plan) -> None:
     )
 
 
+def _place_of_supply(user: Any, state_code: str) -> str:
+    """Return the State that the order's tax belongs to; "" while the shop has no GSTIN.
+
+    It is the customer's State on record, and without one the seller's own (section 12(2)(b) of
+    the IGST Act, 2017). A State that was asked for is kept as the user's own.
+    """
+    if not settings.SELLER_GSTIN:
+        return ""
+    if state_code:
+        if state_code not in STATES:
+            raise OrderRefused(_("Choose your State from the list."))
+        User.objects.filter(pk=user.pk, state_code="").update(state_code=state_code)
+        return state_code
+    kept = User.objects.filter(pk=user.pk).values_list("state_code", flat=True).get()
+    return kept or settings.SELLER_STATE_CODE
+
+
 def _buy(
-    user: Any, quote: Quote, customer_email: str, order_id: ObjectId, subscription_id: ObjectId
+    user: Any,
+    quote: Quote,
+    customer_email: str,
+    state_code: str,
+    order_id: ObjectId,
+    subscription_id: ObjectId,
 ) -> Order:
     plan = _plan_at(quote)
     if plan.delivery == Delivery.CUSTOMER_EMAIL and not customer_email:
@@ -158,6 +188,7 @@ def _buy(
         subscription_id=subscription_id,
         price_paise=plan.price_paise,
         duration_days=plan.duration_days,
+        state_code=_place_of_supply(user, state_code),
         key=quote.key,
         created_at=now,
         **copied,
@@ -191,7 +222,7 @@ def _buy(
     return order
 
 
-def _add_renewal(user: Any, quote: Quote, order_id: ObjectId) -> Order:
+def _add_renewal(user: Any, quote: Quote, state_code: str, order_id: ObjectId) -> Order:
     plan = _plan_at(quote)
     subscription = (
         Subscription.objects.for_user(user).filter(pk=ObjectId(quote.renews), plan=plan).first()
@@ -213,6 +244,7 @@ def _add_renewal(user: Any, quote: Quote, order_id: ObjectId) -> Order:
         customer_email=subscription.customer_email,
         price_paise=plan.price_paise,
         duration_days=plan.duration_days,
+        state_code=_place_of_supply(user, state_code),
         key=quote.key,
         created_at=now,
     )

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bson import ObjectId
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -57,18 +58,23 @@ def renew(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
 def _confirm(request: CustomerRequest, plan: Plan, renews: Subscription | None) -> HttpResponse:
     if request.method != "POST":
         return _confirm_page(request, plan, renews, _new_form(request, plan, renews))
-    form = ConfirmForm(request.POST, plan=plan, asks_email=renews is None)
+    form = ConfirmForm(
+        request.POST, plan=plan, asks_email=renews is None, asks_state=_asks_state(request)
+    )
     if not form.is_valid():
         return _confirm_page(request, plan, renews, form)
     old_price_paise, error = None, ""
     try:
         quote = read_quote(form.cleaned_data["quote"], user=request.user, plan=plan, renews=renews)
         old_price_paise = quote.price_paise
+        state_code = form.cleaned_data.get("state_code", "")
         if renews is None:
             email = form.cleaned_data.get("customer_email", "")
-            order = place_order(user=request.user, quote=quote, customer_email=email)
+            order = place_order(
+                user=request.user, quote=quote, customer_email=email, state_code=state_code
+            )
         else:
-            order = services.renew(user=request.user, quote=quote)
+            order = services.renew(user=request.user, quote=quote, state_code=state_code)
     except PriceChanged:
         return _confirm_page(
             request,
@@ -87,13 +93,22 @@ def _confirm(request: CustomerRequest, plan: Plan, renews: Subscription | None) 
     return _confirm_page(request, plan, renews, _new_form(request, plan, renews), error=error)
 
 
+def _asks_state(request: CustomerRequest) -> bool:
+    return bool(settings.SELLER_GSTIN) and not request.user.state_code
+
+
 def _new_form(request: CustomerRequest, plan: Plan, renews: Subscription | None) -> ConfirmForm:
     email = request.POST.get("customer_email") or getattr(request.user, "email", "")
     quote = quote_for(user=request.user, plan=plan, renews=renews)
     return ConfirmForm(
         plan=plan,
         asks_email=renews is None,
-        initial={"quote": quote, "customer_email": email},
+        asks_state=_asks_state(request),
+        initial={
+            "quote": quote,
+            "customer_email": email,
+            "state_code": request.POST.get("state_code", ""),
+        },
     )
 
 

@@ -200,6 +200,14 @@ TOPUPS_OPEN_MAX = env.int("TOPUPS_OPEN_MAX", default=5)
 PURCHASES_PER_HOUR = env.int("PURCHASES_PER_HOUR", default=30)
 QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
 
+# Who sells. Without a GSTIN papers are receipts; with one, orders get tax invoices.
+SELLER_NAME = env.str("SELLER_NAME", default="")
+SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="")
+SELLER_GSTIN = env.str("SELLER_GSTIN", default="").strip().upper()
+SELLER_STATE_CODE = SELLER_GSTIN[:2]
+SAC_CODE = env.str("SAC_CODE", default="998433")
+GST_RATE_PERCENT = env.str("GST_RATE_PERCENT", default="18")
+
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
 TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
 # Further chats and what each wants, such as "-1001:new_order,refund;-1002:*".
