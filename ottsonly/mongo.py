@@ -20,11 +20,11 @@ T = TypeVar("T")
 connection: Any = default_connection
 
 FIRST_PAUSE_SECONDS = 0.005
-LONGEST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 0.4
 COMMIT_TRIES = 3
 
 
-def in_transaction(work: Callable[[], T], *, attempts: int = 12) -> T:
+def in_transaction(work: Callable[[], T], *, attempts: int = 16) -> T:
     """Run `work` in one transaction and return what it returns.
 
     Args:
