@@ -5,8 +5,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from catalog.models import Plan
 from orders.services import deliver_waiting_orders
@@ -81,6 +83,11 @@ class CredentialAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @method_decorator([sensitive_post_parameters(), sensitive_variables()])
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        """Keep what is typed here out of the report of an error."""
+        return super().changeform_view(*args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         if change:

@@ -40,7 +40,8 @@ def subscription_detail(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
 @require_POST
 @customer_required
 @never_cache
-@sensitive_variables("credentials")
+# All variables: those of what it calls are hidden with them, whatever their names.
+@sensitive_variables()
 def reveal(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Show the login details: recorded, and kept by no cache."""
     subscription = get_object_or_404(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ottsonly.money import decimal_rupees
+from ottsonly.mongo import connection
 from wallet.models import LedgerQuerySet, WalletTransaction
 
 PAGE_SIZE = 25
