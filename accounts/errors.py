@@ -50,6 +50,10 @@ class EnrolmentInvalid(AccountError):
     """The enrolment link is unknown, used up or expired."""
 
 
+class PhoneChangeRefused(AccountError):
+    """The number cannot become this account's."""
+
+
 class LastAdmin(AccountError):
     """The change would leave the shop without an admin."""
 

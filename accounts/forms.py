@@ -31,6 +31,23 @@ class PhoneForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
+class NewPhoneForm(PhoneForm):
+    """The phone that shall take the place of the present one."""
+
+    next = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, present: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"].label = _("New phone number")
+        self._present = present
+
+    def clean_phone(self) -> str:
+        phone = super().clean_phone()
+        if phone == self._present:
+            raise forms.ValidationError(_("This is your number already."))
+        return phone
+
+
 class CodeForm(forms.Form):
     """The six digits that were sent."""
 

@@ -126,7 +126,8 @@ class User(AbstractBaseUser):
 class OneTimeCode(models.Model):
     """The one code of a phone that may be used now; a new one takes its place."""
 
-    key = models.CharField(primary_key=True, max_length=40)  # "login:<phone>"
+    # As accounts.codes.CodeSlot writes it: purpose, whose, phone.
+    key = models.CharField(primary_key=True, max_length=80)
     phone = models.CharField(max_length=20)
     code_hash = models.CharField(max_length=64, blank=True, default="")
     expires_at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""Sending the log-in code; settings.SMS_BACKEND names the class by its dotted path."""
+"""Sending codes by SMS; settings.SMS_BACKEND names the class by its dotted path."""
 
 import logging
 from typing import Protocol
@@ -21,12 +21,20 @@ class SmsBackend(Protocol):
     def send_code(self, *, phone: str, code: str) -> None:
         """Send `code` to `phone` (E.164), or raise SmsError."""
 
+    def send_phone_changed(self, *, phone: str, new_phone: str) -> None:
+        """Tell `phone` that its account moved to `new_phone` (masked), or raise SmsError."""
+
 
 class ConsoleSms:
     """Prints the code on the terminal of the developer; for development only."""
 
     def send_code(self, *, phone: str, code: str) -> None:
         print(f"[sms] to {phone}: {code} is your {settings.SHOP_NAME} code", flush=True)
+
+    def send_phone_changed(self, *, phone: str, new_phone: str) -> None:
+        print(
+            f"[sms] to {phone}: your {settings.SHOP_NAME} account moved to {new_phone}", flush=True
+        )
 
 
 class Msg91Sms:
@@ -40,15 +48,24 @@ class Msg91Sms:
         if not settings.MSG91_AUTH_KEY or not settings.MSG91_TEMPLATE_ID:
             logger.error("MSG91_AUTH_KEY and MSG91_TEMPLATE_ID must both be set to send codes")
             raise SmsError(UNSENT)
+        self._send(phone, settings.MSG91_TEMPLATE_ID, settings.MSG91_DLT_TEMPLATE_ID, code=code)
+
+    def send_phone_changed(self, *, phone: str, new_phone: str) -> None:
+        """Send by a template with the variable ##number##; without one nothing is sent."""
+        template = settings.MSG91_PHONE_CHANGED_TEMPLATE_ID
+        if settings.MSG91_AUTH_KEY and template:
+            self._send(phone, template, "", number=new_phone)
+
+    def _send(self, phone: str, template: str, dlt_template: str, **variables: str) -> None:
         body = {
-            "template_id": settings.MSG91_TEMPLATE_ID,
+            "template_id": template,
             "short_url": "0",
-            "recipients": [{"mobiles": phone.removeprefix("+"), "code": code}],
+            "recipients": [{"mobiles": phone.removeprefix("+"), **variables}],
         }
         if settings.MSG91_SENDER:
             body["sender"] = settings.MSG91_SENDER
-        if settings.MSG91_DLT_TEMPLATE_ID:
-            body["DLT_TE_ID"] = settings.MSG91_DLT_TEMPLATE_ID
+        if dlt_template:
+            body["DLT_TE_ID"] = dlt_template
         try:
             answer = requests.post(
                 f"{settings.MSG91_BASE_URL.rstrip('/')}/api/v5/flow",
@@ -75,3 +92,13 @@ def send_sms_code(*, phone: str, code: str) -> None:
     """
     backend: SmsBackend = import_string(settings.SMS_BACKEND)()
     backend.send_code(phone=phone, code=code)
+
+
+def send_sms_phone_changed(*, phone: str, new_phone: str) -> None:
+    """Tell the old phone by the configured gateway that the account moved.
+
+    Raises:
+        SmsError: the gateway did not take it.
+    """
+    backend: SmsBackend = import_string(settings.SMS_BACKEND)()
+    backend.send_phone_changed(phone=phone, new_phone=new_phone)

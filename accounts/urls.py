@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts import phone_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -11,7 +11,13 @@ urlpatterns = [
     path("login/resend/", views.resend, name="resend"),
     path("logout/", views.logout, name="logout"),
     path("logout/everywhere/", views.logout_everywhere, name="logout_everywhere"),
+    path("logout/others/", views.end_other_sessions, name="end_other_sessions"),
     path("profile/", views.profile, name="profile"),
+    path("profile/sessions/<str:handle>/end/", views.end_one_session, name="end_session"),
+    path("profile/phone/", phone_views.start, name="change_phone"),
+    path("profile/phone/old/", phone_views.old_code, name="change_phone_old"),
+    path("profile/phone/new/", phone_views.new_code, name="change_phone_new"),
+    path("profile/phone/resend/", phone_views.resend, name="change_phone_resend"),
     path("second-factor/", views.second_factor, name="second_factor"),
     path("enrol/<str:token>/", views.enrol, name="enrol"),
 ]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login as start_session
 from django.contrib.auth import logout as end_session
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -182,6 +183,32 @@ def logout_everywhere(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:login")
 
 
+@require_POST
+@login_required
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    """End every session of the person but this one."""
+    user: Any = request.user
+    services.end_other_sessions(user=user, kept=request.session.session_key)
+    # A new key and the new hash: this session goes on.
+    update_session_auth_hash(request, user)
+    messages.success(request, _("Every other device is logged out."))
+    return redirect("accounts:profile")
+
+
+@require_POST
+@login_required
+def end_one_session(request: HttpRequest, handle: str) -> HttpResponse:
+    """End one session of the person; a second click finds it gone."""
+    user: Any = request.user
+    if handle == services.session_handle(request.session.session_key or ""):
+        return logout(request)
+    if services.end_session(user=user, handle=handle):
+        messages.success(request, _("That device is logged out."))
+    else:
+        messages.info(request, _("That device was logged out already."))
+    return redirect("accounts:profile")
+
+
 @never_cache
 @login_required
 def profile(request: HttpRequest) -> HttpResponse:
@@ -193,14 +220,24 @@ def profile(request: HttpRequest) -> HttpResponse:
         form.instance.save(update_fields=list(form.fields))
         messages.success(request, _("Saved."))
         return redirect("accounts:profile")
-    logins = list(
-        LoginSession.objects.filter(user_id=user.pk, expire_date__gt=timezone.now()).order_by(
-            "-last_seen_at"
-        )[:20]
-    )
-    for entry in logins:
-        entry.is_current = entry.session_key == request.session.session_key
-    return render(request, "accounts/profile.html", {"form": form, "logins": logins})
+    context = {"form": form, "logins": _logins(request)}
+    return render(request, "accounts/profile.html", context)
+
+
+def _logins(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what the page shows of the open sessions: this one first, none by its key."""
+    user: Any = request.user
+    here = request.session.session_key
+    found = [
+        {"session": entry, "is_current": entry.session_key == here, "end_url": _end_url(entry)}
+        for entry in services.open_sessions(user)
+    ]
+    return sorted(found, key=lambda login: not login["is_current"])
+
+
+def _end_url(entry: LoginSession) -> str:
+    handle = services.session_handle(entry.session_key)
+    return reverse("accounts:end_session", args=[handle])
 
 
 def _require_staff(request: HttpRequest) -> User:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.phones import mask_phone
+from accounts.signals import phone_changed
 from notifications.models import Notification
 from orders.signals import order_delivered, order_paid, order_refunded
 from ottsonly.money import format_rupees
@@ -33,6 +36,7 @@ def connect() -> None:
         (subscription_extended, on_subscription_extended),
         (subscription_cancelled, on_subscription_cancelled),
         (wallet_recharged, on_wallet_recharged),
+        (phone_changed, on_phone_changed),
         (source_refund_requested, on_source_refund_requested),
         (source_refund_finished, on_source_refund_finished),
     ):
@@ -164,4 +168,18 @@ def on_source_refund_finished(*, refund: Any, **kwargs: Any) -> None:
         if failed
         else _("The refund to where you paid from was made."),
         link=refund.recharge.get_absolute_url(),
+    )
+
+
+def on_phone_changed(*, user: Any, old_phone: str, **kwargs: Any) -> None:
+    """Said in the shop too, where a thief of the account cannot help leaving it."""
+    if not user.is_customer:
+        return
+    Notification.objects.create(
+        user_id=user.pk,
+        kind=Notification.Kind.NOTICE,
+        title=_("Your phone number was changed"),
+        body=_("From %(old)s to %(new)s. Every other device was logged out.")
+        % {"old": mask_phone(old_phone), "new": mask_phone(user.phone)},
+        link=reverse("accounts:profile"),
     )

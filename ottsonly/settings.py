@@ -177,6 +177,7 @@ MSG91_AUTH_KEY = env.str("MSG91_AUTH_KEY", default="")
 MSG91_TEMPLATE_ID = env.str("MSG91_TEMPLATE_ID", default="")
 MSG91_SENDER = env.str("MSG91_SENDER", default="")
 MSG91_DLT_TEMPLATE_ID = env.str("MSG91_DLT_TEMPLATE_ID", default="")
+MSG91_PHONE_CHANGED_TEMPLATE_ID = env.str("MSG91_PHONE_CHANGED_TEMPLATE_ID", default="")
 
 TOPUP_MIN_PAISE = env.int("TOPUP_MIN_PAISE", default=100_00)
 TOPUP_MAX_PAISE = env.int("TOPUP_MAX_PAISE", default=20_000_00)

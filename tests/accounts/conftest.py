@@ -18,6 +18,9 @@ class MemorySms:
     def send_code(self, *, phone: str, code: str) -> None:
         SENT.append((phone, code))
 
+    def send_phone_changed(self, *, phone: str, new_phone: str) -> None:
+        SENT.append((phone, f"moved to {new_phone}"))
+
 
 @pytest.fixture(autouse=True)
 def sent(settings: Any) -> Iterator[list[tuple[str, str]]]:

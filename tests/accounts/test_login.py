@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
-from accounts import services
+from accounts import codes, services
 from accounts.errors import CodeExpired, InvalidPhone, WrongCode
 from accounts.models import LoginSession, OneTimeCode, User
 from accounts.phones import display_phone, mask_phone, parse_phone
@@ -92,7 +92,7 @@ def test_five_wrong_codes_lock_even_the_right_one(sent: list) -> None:
         "That code is not right. You have 1 try left.",
         "Too many wrong codes. Ask for a new code.",
     ]
-    assert give_code(client, right).context["form"].errors["code"] == [services.LOCKED]
+    assert give_code(client, right).context["form"].errors["code"] == [codes.LOCKED]
     assert User.objects.count() == 0
     cool_down()
     client.post("/login/resend/")
@@ -119,7 +119,7 @@ def test_expired_code_is_refused(sent: list) -> None:
     client = Client()
     ask_code(client)
     OneTimeCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert give_code(client, sent[-1][1]).context["form"].errors["code"] == [services.EXPIRED]
+    assert give_code(client, sent[-1][1]).context["form"].errors["code"] == [codes.EXPIRED]
 
 
 def test_cap_per_phone(sent: list, settings: Any) -> None:
