@@ -15,9 +15,10 @@ import subscriptions.admin
 import subscriptions.views
 from accounts.models import TotpDevice
 from orders.refunds import refund_order
+from subscriptions.errors import NotDelivered
 from subscriptions.models import Reveal
-from subscriptions.services import add_credential, replace_credentials
-from tests.factories import AdminFactory, PlanFactory, buy, give_money
+from subscriptions.services import add_credential, replace_credentials, reveal_credentials
+from tests.factories import AdminFactory, CustomerFactory, PlanFactory, buy, give_money
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,14 @@ def test_a_look_is_a_post_recorded_and_kept_by_no_cache(bought):
     assert "private" in answer.headers["Cache-Control"]
     seen = Reveal.objects.get()
     assert (seen.user_id, seen.subscription_id) == (order.user_id, order.subscription_id)
+
+
+def test_a_stranger_is_shown_nothing_though_the_view_forgets(bought):
+    order, _shop = bought
+    for person in (CustomerFactory(), AdminFactory()):
+        with pytest.raises(NotDelivered):
+            reveal_credentials(subscription=order.subscription, user=person, ip="10.0.0.1")
+    assert Reveal.objects.count() == 0
 
 
 @pytest.fixture
