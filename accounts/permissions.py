@@ -10,6 +10,7 @@ SHOP_DOCUMENTS = frozenset(
         "catalog.platform",
         "catalog.plan",
         "catalog.stockmovement",
+        "help_pages.helppage",
         "notifications.notification",
         "orders.order",
         "orders.refund",

@@ -98,6 +98,7 @@ NAVIGATION: list[dict[str, Any]] = [
                 "notifications.view_notification",
             ),
             entry(_("Alerts"), "send", "telegram_alerts_alert", "telegram_alerts.view_alert"),
+            entry(_("Help pages"), "help", "help_pages_helppage", "help_pages.view_helppage"),
         ],
     },
     {

@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "accounts.apps.AccountsConfig",
+    "help_pages.apps.HelpPagesConfig",
     "catalog.apps.CatalogConfig",
     "wallet.apps.WalletConfig",
     "subscriptions.apps.SubscriptionsConfig",
@@ -245,12 +246,6 @@ SHOP_NAME = "OTTSONLY"
 SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
 SUPPORT_WHATSAPP_URL = env.str("SUPPORT_WHATSAPP_URL", default="")
 SUPPORT_TELEGRAM_URL = env.str("SUPPORT_TELEGRAM_URL", default="")
-# Who sells, as the help pages and statements name it; what is not set is left out there.
-COMPANY = {
-    "name": env.str("COMPANY_NAME", default=""),
-    "address": env.str("COMPANY_ADDRESS", default=""),
-    "gstin": env.str("COMPANY_GSTIN", default=""),
-}
 CSRF_FAILURE_VIEW = "ottsonly.error_pages.csrf_failure"
 
 LANGUAGE_CODE = "en-in"

@@ -15,5 +15,6 @@ urlpatterns = [
     path("wallet/", include("wallet.urls")),
     path("subscriptions/", include("subscriptions.urls")),
     path("notifications/", include("notifications.urls")),
+    path("help/", include("help_pages.urls")),
     path("admin/", admin.site.urls),
 ]

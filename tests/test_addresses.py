@@ -73,6 +73,8 @@ ADDRESSES = {
     "": page(OPEN),
     "plans/": page(OPEN),
     "plans/<slug:platform_slug>/<slug:plan_slug>/": page(OPEN, **PLAN),
+    "help/": page(OPEN),
+    "help/<slug:slug>/": page(OPEN, slug="faq"),
     "login/": Line(
         "302 302 302 302 200",
         post="302 302 302 302 302",

@@ -109,7 +109,11 @@ def statement_print(request: CustomerRequest) -> HttpResponse:
         "kind_text": KINDS.get(selection.kind, ""),
         "printed_at": timezone.now(),
         "back_url": f"{reverse('wallet:statement')}?{urlencode(selection.query)}",
-        "company": settings.COMPANY,
+        "seller": {
+            "name": settings.SELLER_NAME,
+            "address": settings.SELLER_ADDRESS,
+            "gstin": settings.SELLER_GSTIN,
+        },
     }
     return render(request, "wallet/statement_print.html", context)
 

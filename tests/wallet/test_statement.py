@@ -118,7 +118,7 @@ def test_a_statement_takes_at_most_six_commands(reader, commands, query, count):
 
 
 def test_the_paper_names_shop_customer_and_period(reader, customer, settings):
-    settings.COMPANY = {"name": "Kiosk <One> LLP", "address": "1 Mall Road", "gstin": ""}
+    settings.SELLER_NAME, settings.SELLER_ADDRESS = "Kiosk <One> LLP", "1 Mall Road"
     text = reader.get("/wallet/statement/print/?month=2026-02&kind=order").content.decode()
     for wanted in (
         "OTTSONLY",

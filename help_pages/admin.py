@@ -1,0 +1,106 @@
+"""Help pages in the console: rewritten with a look at the result first."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _t
+
+from help_pages.errors import EditedMeanwhile
+from help_pages.facts import shop_facts
+from help_pages.markup import render_markup
+from help_pages.models import HelpPage
+from help_pages.services import edit_page
+from ottsonly.admin import ReadOnlyAdmin
+
+
+class HelpPageForm(forms.Form):
+    """The words of a page."""
+
+    title = forms.CharField(
+        max_length=80, required=False, help_text="Empty: the title that the shop ships."
+    )
+    position = forms.IntegerField(min_value=0, max_value=1000)
+    body = forms.CharField(
+        label="Text",
+        max_length=50_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 30, "cols": 90}),
+        help_text=(
+            "## Heading, ### smaller heading, - point, **strong**, [words](/help/faq/). "
+            "An empty line ends a paragraph. Empty: the text that the shop ships."
+        ),
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+
+@admin.register(HelpPage)
+class HelpPageAdmin(ReadOnlyAdmin):
+    """The pages; there are as many as the shop links to, so none is added or deleted."""
+
+    list_display = ("shown_title", "slug", "position", "as_shipped", "updated_at", "updated_by")
+    list_select_related = ("updated_by",)
+    fields = ("slug", "shown_title", "position", "text", "updated_at", "updated_by", "edit_link")
+    readonly_fields = fields
+
+    @admin.display(description="Title")
+    def shown_title(self, page: HelpPage) -> str:
+        return page.shown_title
+
+    @admin.display(description="As shipped", boolean=True)
+    def as_shipped(self, page: HelpPage) -> bool:
+        return page.is_as_shipped
+
+    @admin.display(description="Text")
+    def text(self, page: HelpPage) -> str:
+        return render_markup(page.shown_body, shop_facts())
+
+    @admin.display(description="Words")
+    def edit_link(self, page: HelpPage) -> str:
+        url = reverse("admin:help_pages_helppage_edit", args=[page.pk])
+        return format_html('<a href="{}">Rewrite this page</a>', url)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.edit_view)
+        route = path("<objectid:pk>/edit/", view, name="help_pages_helppage_edit")
+        return [route, *super().get_urls()]
+
+    def edit_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Look at new words, and save them through the service."""
+        page = get_object_or_404(HelpPage, pk=pk)
+        if not request.user.has_perm("help_pages.change_helppage"):
+            raise PermissionDenied
+        initial = {
+            "title": page.shown_title,
+            "body": page.shown_body,
+            "position": page.position,
+            "version": page.version,
+        }
+        form = HelpPageForm(request.POST or None, initial=initial)
+        preview = None
+        if request.method == "POST" and form.is_valid():
+            words = form.cleaned_data
+            # A text area sends its own line ends.
+            words["body"] = words["body"].replace("\r\n", "\n").strip()
+            if "save" in request.POST:
+                try:
+                    edit_page(page=page, actor=request.user, **words)
+                except EditedMeanwhile as refusal:
+                    form.add_error(None, str(refusal))
+                else:
+                    messages.success(request, _t("The page was saved."))
+                    return redirect("admin:help_pages_helppage_change", page.pk)
+            preview = render_markup(words["body"] or page.shown_body, shop_facts())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _t("Rewrite %s") % page,
+            "form": form,
+            "preview": preview,
+            "facts": [{"name": name, "value": value} for name, value in shop_facts().items()],
+        }
+        return render(request, "admin/help_page_form.html", context)
