@@ -1,113 +1,183 @@
-"""Users in the console; every change goes by the services."""
+"""People in the console: one page with everything about a customer, and what can be done."""
 
-from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
-from accounts.errors import AccountError
+from accounts.lookup import find_user_ids
 from accounts.models import User
 from accounts.second_factor import create_enrolment_link
-from ottsonly.admin import ReadOnlyAdmin
+from ottsonly.admin import WindowedAdmin, chip
+from ottsonly.admin_commands import Command, CommandForm
 
 # Permissions come from the role alone: a list of groups would be a page that does nothing.
 admin.site.unregister(Group)
 
 
-@admin.register(User)
-class UserAdmin(ReadOnlyAdmin):
-    """People: found by phone, disabled, enabled and logged out by actions."""
+class UserCommand(Command):
+    """Base of what is done to a person."""
 
-    list_display = ("phone_display", "name", "role", "is_active", "created_at")
+    permission = "accounts.change_user"
+    document: User
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        user = self.document
+        state = _t("active") if user.is_active else _t("disabled")
+        return [
+            (_("Name"), user.name or "–"),
+            (_("Phone"), user.phone_display),
+            (_("Role"), user.get_role_display()),
+            (_("Account"), state),
+        ]
+
+
+class Disable(UserCommand):
+    """Close the shop and the console to a person."""
+
+    name, label, button, danger = "disable", _("Disable"), _("Disable this account"), True
+
+    def is_offered(self) -> bool:
+        return self.document.is_active
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [
+            _t("Every session of this person ends at once."),
+            _t("Nobody can log in with this phone until the account is enabled again."),
+            _t("Balance, orders and subscriptions stay as they are."),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        services.set_active(user=self.document, is_active=False, actor=self.actor)
+        return _t("%s is disabled.") % self.document
+
+
+class Enable(UserCommand):
+    """Open the shop to a disabled person again."""
+
+    name, label, button = "enable", _("Enable"), _("Enable this account")
+
+    def is_offered(self) -> bool:
+        return not self.document.is_active
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [_t("This person can log in again with a code sent to the phone.")]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        services.set_active(user=self.document, is_active=True, actor=self.actor)
+        return _t("%s is enabled.") % self.document
+
+
+class LogOutEverywhere(UserCommand):
+    """End every session of a person."""
+
+    name, label = "log_out_everywhere", _("Log out everywhere")
+    button = _("End every session")
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [_t("Every browser of this person is logged out at once; a new log-in works.")]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        services.log_out_everywhere(self.document, actor=self.actor)
+        return _t("%s is logged out everywhere.") % self.document
+
+
+class RoleForm(CommandForm):
+    """Which role a person has from now on."""
+
+    role = forms.ChoiceField(label=_("New role"), choices=User.Role.choices)
+
+
+class ChangeRole(UserCommand):
+    """Give a person another role; the last admin stays one."""
+
+    name, label, button = "change_role", _("Change role"), _("Change the role")
+    form_class, confirms, error_field = RoleForm, True, "role"
+
+    def initial(self) -> dict[str, Any]:
+        return {"role": self.document.role}
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        told = {
+            User.Role.USER: _t(
+                "This person becomes a customer: the console shuts, and the authenticator and "
+                "backup codes are removed."
+            ),
+            User.Role.SUPPORT: _t(
+                "This person sees the whole console and changes nothing. Make an enrolment link "
+                "afterwards, so that an authenticator can be set up."
+            ),
+            User.Role.ADMIN: _t(
+                "This person may do everything in the console: money, stock, accounts and roles."
+            ),
+        }
+        return [told[User.Role(data["role"])]]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        services.change_role(user=self.document, role=data["role"], actor=self.actor)
+        return _t("%(who)s is %(role)s now.") % {
+            "who": self.document,
+            "role": self.document.get_role_display(),
+        }
+
+
+class EnrolmentLink(UserCommand):
+    """Make a link by which a member of the staff sets up an authenticator."""
+
+    name, label, button = "enrolment_link", _("Enrolment link"), _("Make a new link")
+
+    def is_offered(self) -> bool:
+        return self.document.is_staff
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [
+            _t("A link for an authenticator is made and shown once. It works once, for 24 hours."),
+            _t("Earlier links of this person stop working."),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> HttpResponse:
+        token = create_enrolment_link(self.document, actor=self.actor)
+        url = f"{settings.SITE_URL}{reverse('accounts:enrol', args=[token])}"
+        return self.page("admin/shown_once.html", {"shown": url, "back_url": self.next_url()})
+
+
+@admin.register(User)
+class UserAdmin(WindowedAdmin):
+    """People: found by phone or e-mail; their page has the rest."""
+
+    list_display = ("display_name", "phone_display", "email", "role", "account", "created_at")
     list_filter = ("role", "is_active")
-    search_fields = ("phone__exact",)
-    ordering = ("-created_at",)
+    search_fields = ("phone",)
+    search_help_text = _("Phone in any notation, or e-mail")
+    empty_text = _("Nobody registered in these days. Search by phone, or look further back.")
+    narrow_parameters = ("role__exact=admin", "role__exact=support")
     fields = ("phone", "name", "email", "role", "is_active", "created_at", "last_login")
     readonly_fields = fields
-    actions = (
-        "disable",
-        "enable",
-        "log_out_everywhere",
-        "new_enrolment_link",
-        "make_admin",
-        "make_support",
-        "make_customer",
-    )
+    commands = [Disable, Enable, LogOutEverywhere, ChangeRole, EnrolmentLink]
 
-    def has_manage_permission(self, request: HttpRequest) -> bool:
-        """Say whether the person may act on users: support may only look."""
-        return bool(request.user.has_perm("accounts.change_user"))  # type: ignore[union-attr]
+    @admin.display(description=_("Account"))
+    def account(self, user: User) -> SafeString:
+        return chip(_("active"), "good") if user.is_active else chip(_("disabled"), "bad")
 
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[User], act: Callable[[User], Any]
-    ) -> None:
-        done = 0
-        for user in queryset:
-            try:
-                act(user)
-                done += 1
-            except AccountError as error:
-                self.message_user(request, f"{user.phone_display}: {error}", messages.ERROR)
-        if done:
-            self.message_user(request, _("Done for %(count)s.") % {"count": done})
+    def search(self, text: str) -> dict[str, Any] | None:
+        found = find_user_ids(text)
+        return {"pk__in": found} if found else None
 
-    @admin.action(description=_("Disable"), permissions=["manage"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        actor: Any = request.user
-        self._each(
-            request,
-            queryset,
-            lambda user: services.set_active(user=user, is_active=False, actor=actor),
-        )
 
-    @admin.action(description=_("Enable"), permissions=["manage"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        actor: Any = request.user
-        self._each(
-            request,
-            queryset,
-            lambda user: services.set_active(user=user, is_active=True, actor=actor),
-        )
+def customer_url(user_id: Any) -> str:
+    """Return the address of a person's page in the console."""
+    return reverse("admin:accounts_user_change", args=[user_id])
 
-    @admin.action(description=_("Log out everywhere"), permissions=["manage"])
-    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        actor: Any = request.user
-        self._each(request, queryset, lambda user: services.log_out_everywhere(user, actor=actor))
 
-    @admin.action(description=_("New enrolment link"), permissions=["manage"])
-    def new_enrolment_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        actor: Any = request.user
-
-        def act(user: User) -> None:
-            token = create_enrolment_link(user, actor=actor)
-            url = f"{settings.SITE_URL}{reverse('accounts:enrol', args=[token])}"
-            self.message_user(request, f"{user.phone_display}: {url}", messages.WARNING)
-
-        self._each(request, queryset, act)
-
-    def _change_role(self, request: HttpRequest, queryset: QuerySet[User], role: str) -> None:
-        actor: Any = request.user
-        self._each(
-            request,
-            queryset,
-            lambda user: services.change_role(user=user, role=role, actor=actor),
-        )
-
-    @admin.action(description=_("Make admin"), permissions=["manage"])
-    def make_admin(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._change_role(request, queryset, User.Role.ADMIN)
-
-    @admin.action(description=_("Make support agent"), permissions=["manage"])
-    def make_support(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._change_role(request, queryset, User.Role.SUPPORT)
-
-    @admin.action(description=_("Make customer"), permissions=["manage"])
-    def make_customer(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._change_role(request, queryset, User.Role.USER)
+def by_person(text: str, field: str = "user_id") -> dict[str, Any] | None:
+    """Return filters for documents of the people that `text` names, or None."""
+    found = find_user_ids(text)
+    return {f"{field}__in": found} if found else None

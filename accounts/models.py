@@ -53,7 +53,11 @@ class User(AbstractBaseUser):
         db_table = "users"
         verbose_name = _("user")
         verbose_name_plural = _("users")
-        indexes = [models.Index(fields=["role", "is_active"], name="users_by_role")]
+        indexes = [
+            models.Index(fields=["role", "is_active"], name="users_by_role"),
+            models.Index(fields=["-created_at"], name="users_recent"),
+            models.Index(fields=["email"], name="users_email"),
+        ]
 
     def __str__(self) -> str:
         return self.display_name

@@ -1,42 +1,34 @@
 """Platforms and plans in the console; stock changes by a delta only."""
 
-import secrets
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
 
-from catalog.errors import StockRefused
 from catalog.models import Plan, Platform, StockMovement
 from catalog.services import restock
-from ottsonly.admin import ReadOnlyAdmin
+from ottsonly.admin import ConsoleAdmin, WindowedAdmin
+from ottsonly.admin_commands import Command, CommandForm, dress
 from ottsonly.money import RupeesField, format_rupees
 
 
 @admin.register(Platform)
-class PlatformAdmin(admin.ModelAdmin):
+class PlatformAdmin(ConsoleAdmin):
     """Platforms: name, colour, mark, order."""
 
     list_display = ("name", "slug", "hue", "mark", "position", "is_active")
     prepopulated_fields = {"slug": ["name"]}
-    show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # What was sold refers to it: deactivate instead.
-        return False
+    empty_text = _("No platform yet: add the first one, then its plans.")
 
 
 class PlanForm(forms.ModelForm):
     """Prices are typed in rupees."""
 
-    price = RupeesField(label="Price (₹)", min_paise=100)
-    list_price = RupeesField(label="List price (₹)", required=False, min_paise=100)
+    price = RupeesField(label=_("Price (₹)"), min_paise=100)
+    list_price = RupeesField(label=_("List price (₹)"), required=False, min_paise=100)
 
     class Meta:
         model = Plan
@@ -55,6 +47,8 @@ class PlanForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("price", "list_price"):
+            dress(self.fields[name].widget)
         if self.instance.price_paise:
             self.initial["price"] = self.instance.price_paise
             self.initial["list_price"] = self.instance.list_price_paise
@@ -72,16 +66,42 @@ class PlanForm(forms.ModelForm):
         return super().save(commit)
 
 
-class RestockForm(forms.Form):
+class RestockForm(CommandForm):
     """By how much the stock changes, and why."""
 
-    delta = forms.IntegerField(label="Units to add (negative takes away)")
-    note = forms.CharField(label="Reason", max_length=200)
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    delta = forms.IntegerField(label=_("Units to add (negative takes away)"))
+    note = forms.CharField(label=_("Reason"), max_length=200)
+
+
+class Restock(Command):
+    """Change the stock by a delta: buyers are changing the number meanwhile."""
+
+    name, label, button = "restock", _("Restock"), _("Change the stock")
+    permission = "catalog.change_plan"
+    form_class, error_field = RestockForm, "delta"
+    document: Plan
+
+    @property
+    def title(self) -> str:
+        return _t("Change the stock of %s") % self.document
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        plan = self.document
+        return [
+            (_("Plan"), f"{plan.platform} {plan.name}"),
+            (_("Stock now"), plan.stock),
+            (_("Low from"), plan.low_stock_threshold),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        restock(
+            plan=self.document, delta=data["delta"], note=data["note"], actor=self.actor, key=key
+        )
+        return _t("The stock was changed.")
 
 
 @admin.register(Plan)
-class PlanAdmin(admin.ModelAdmin):
+class PlanAdmin(ConsoleAdmin):
     """Plans with their stock."""
 
     form = PlanForm
@@ -89,20 +109,21 @@ class PlanAdmin(admin.ModelAdmin):
     list_filter = ("platform", "is_active", "delivery")
     list_select_related = ("platform",)
     prepopulated_fields = {"slug": ["name"]}
-    readonly_fields = ("stock", "restock_link")
-    show_full_result_count = False
+    readonly_fields = ("stock",)
+    commands = [Restock]
+    empty_text = _("No plan yet: add a platform first, then a plan.")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        editable = self.has_change_permission(request, obj)
         fields = [
             "platform",
             "name",
             "slug",
-            "price_paise" if not self.has_change_permission(request, obj) else "price",
-            "list_price_paise" if not self.has_change_permission(request, obj) else "list_price",
+            "price" if editable else "price_paise",
+            "list_price" if editable else "list_price_paise",
             "duration_days",
             "delivery",
             "stock",
-            "restock_link",
             "low_stock_threshold",
             "description",
             "features",
@@ -110,9 +131,6 @@ class PlanAdmin(admin.ModelAdmin):
             "is_active",
         ]
         return [(None, {"fields": fields})]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         # The stock is never written from this form: buyers are changing it meanwhile.
@@ -122,49 +140,18 @@ class PlanAdmin(admin.ModelAdmin):
         else:
             obj.save()
 
-    @admin.display(description="Price", ordering="price_paise")
+    @admin.display(description=_("Price"), ordering="price_paise")
     def price(self, plan: Plan) -> str:
         return format_rupees(plan.price_paise)
 
-    @admin.display(description="Restock")
-    def restock_link(self, plan: Plan) -> str:
-        if plan.pk is None or plan._state.adding:
-            return _t("Save the plan first.")
-        url = reverse("admin:catalog_plan_restock", args=[plan.pk])
-        return format_html('<a href="{}">Change the stock</a>', url)
-
-    def get_urls(self) -> list[URLPattern]:
-        route = "<objectid:pk>/restock/"
-        view = self.admin_site.admin_view(self.restock_view)
-        return [path(route, view, name="catalog_plan_restock"), *super().get_urls()]
-
-    def restock_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Change the stock by a delta, through the service."""
-        plan = get_object_or_404(Plan, pk=pk)
-        if not self.has_change_permission(request, plan):
-            raise PermissionDenied
-        form = RestockForm(request.POST or None, initial={"key": secrets.token_urlsafe(16)})
-        if request.method == "POST" and form.is_valid():
-            try:
-                restock(plan=plan, actor=request.user, **form.cleaned_data)
-            except StockRefused as refusal:
-                form.add_error("delta", str(refusal))
-            else:
-                messages.success(request, _t("The stock was changed."))
-                return redirect("admin:catalog_plan_change", plan.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _t("Change the stock of %s") % plan,
-            "form": form,
-            "button": _t("Change the stock"),
-        }
-        return render(request, "admin/command_form.html", context)
-
 
 @admin.register(StockMovement)
-class StockMovementAdmin(ReadOnlyAdmin):
+class StockMovementAdmin(WindowedAdmin):
     """Every move of a stock."""
 
     list_display = ("created_at", "plan", "delta", "reason", "note", "actor")
     list_filter = ("reason",)
-    list_select_related = ("plan", "actor")
+    list_prefetch = ("plan", "actor")
+    narrow_parameters = ("plan__id__exact",)
+    exclude = ("key",)
+    empty_text = _("No stock moved in these days. Look further back.")

@@ -231,7 +231,10 @@ class StockMovement(models.Model):
     class Meta:
         db_table = "stock_movements"
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["plan", "-created_at"], name="stock_plan_recent")]
+        indexes = [
+            models.Index(fields=["plan", "-created_at"], name="stock_plan_recent"),
+            models.Index(fields=["-created_at"], name="stock_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.delta:+d} {self.reason}"

@@ -26,6 +26,7 @@ def correct_and_of_conditions() -> None:
     """
     for name in ("_try_index_id_keys", "_pick_index_for_filter"):
         setattr(Storage, name, planned(getattr(Storage, name)))
+    Storage._pick_index_for_filter = explained(Storage._pick_index_for_filter)  # type: ignore[method-assign]
 
 
 def planned(choose: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,6 +37,23 @@ def planned(choose: Callable[..., Any]) -> Callable[..., Any]:
         if filter and "$and" in filter:
             filter = merged(filter)
         return choose(self, db, coll, filter, **named)
+
+    return wrapper
+
+
+def explained(pick: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `explain` name the index of a single condition, which the look-up itself uses last."""
+
+    @functools.wraps(pick)
+    def wrapper(self: Storage, db: str, coll: str, filter: Document, **named: Any) -> Any:
+        picked = pick(self, db, coll, filter, **named)
+        if picked is None and filter:
+            conditions = merged(filter)
+            for name, condition in conditions.items() if len(conditions) > 1 else ():
+                picked = pick(self, db, coll, {name: condition}, **named)
+                if picked is not None:
+                    return picked
+        return picked
 
     return wrapper
 

@@ -55,6 +55,7 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="notice_user_recent"),
             models.Index(fields=["user", "read_at"], name="notice_user_unread"),
+            models.Index(fields=["-created_at"], name="notice_recent"),
         ]
 
     def __str__(self) -> str:

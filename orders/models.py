@@ -183,7 +183,10 @@ class Refund(models.Model):
     class Meta:
         db_table = "refunds"
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["order", "-created_at"], name="refund_order")]
+        indexes = [
+            models.Index(fields=["order", "-created_at"], name="refund_order"),
+            models.Index(fields=["-created_at"], name="refund_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"refund of {self.amount_paise} paise"

@@ -79,13 +79,19 @@ class WindowedChangeList(ChangeList):
 
     @property
     def is_narrow(self) -> bool:
-        return bool(self.query) or any(
-            name in self.filter_params for name in self.model_admin.narrow_parameters
-        )
+        return bool(self.query) or self._is_given(self.model_admin.narrow_parameters)
+
+    def _is_given(self, parameters: tuple[str, ...]) -> bool:
+        """Say whether the address holds one of `parameters` ("name" or "name=value")."""
+        for parameter in parameters:
+            name, _equals, value = parameter.partition("=")
+            if name in self.filter_params and value in ("", self.params.get(name)):
+                return True
+        return False
 
     @property
     def oldest_first(self) -> bool:
-        return any(name in self.filter_params for name in self.model_admin.oldest_first_parameters)
+        return self._is_given(self.model_admin.oldest_first_parameters)
 
     @property
     def days(self) -> int:

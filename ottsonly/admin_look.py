@@ -84,6 +84,13 @@ NAVIGATION: list[dict[str, Any]] = [
                 "wallet.view_wallettransaction",
             ),
             entry(_("Refunds"), "undo", "orders_refund", "orders.view_refund"),
+            entry(
+                _("Given back at source"),
+                "credit_card_off",
+                "wallet_sourcerefund",
+                "wallet.view_sourcerefund",
+            ),
+            entry(_("Open items"), "help_center", "wallet_openitem", "wallet.view_openitem"),
             entry(_("Web hooks"), "webhook", "wallet_webhookevent", "wallet.view_webhookevent"),
         ],
     },
@@ -106,6 +113,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             entry(_("Trace"), "history", "ottsonly_auditevent", "ottsonly.view_auditevent"),
+            entry(_("Jobs"), "schedule", "ottsonly_periodicjob", "ottsonly.view_periodicjob"),
             entry(_("Reveals"), "visibility", "subscriptions_reveal", "subscriptions.view_reveal"),
         ],
     },

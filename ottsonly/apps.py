@@ -7,6 +7,7 @@ from django.contrib.contenttypes.apps import ContentTypesConfig as ContribConten
 from django.urls import register_converter
 
 from ottsonly.converters import ObjectIdConverter
+from ottsonly.unique_indexes import make_unique_indexes_usable
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
@@ -19,6 +20,7 @@ class OttsonlyConfig(AppConfig):
 
     def ready(self) -> None:
         register_converter(ObjectIdConverter, "objectid")
+        make_unique_indexes_usable()
 
 
 class ConsoleConfig(AdminConfig):

@@ -25,7 +25,9 @@ class AuditEvent(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["-created_at"], name="audit_recent"),
-            models.Index(fields=["object_type", "object_id", "-created_at"], name="audit_object"),
+            models.Index(fields=["object_id", "-created_at"], name="audit_of_object"),
+            models.Index(fields=["action", "-created_at"], name="audit_action"),
+            models.Index(fields=["actor", "-created_at"], name="audit_actor"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,10 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from ottsonly.admin_look import UNFOLD
+
+__all__ = ["UNFOLD"]
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
@@ -83,6 +87,9 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
 INSTALLED_APPS = [
     "ottsonly.apps.OttsonlyConfig",
+    # The basic one: Unfold's own would put a site of its own in the place of ours, and that one
+    # does not ask for the second factor.
+    "unfold.apps.BasicAppConfig",
     "ottsonly.apps.ConsoleConfig",
     "ottsonly.apps.AuthConfig",
     "ottsonly.apps.ContentTypesConfig",
@@ -98,6 +105,7 @@ INSTALLED_APPS = [
     "orders.apps.OrdersConfig",
     "notifications.apps.NotificationsConfig",
     "telegram_alerts.apps.TelegramAlertsConfig",
+    "console.apps.ConsoleRoomConfig",
 ]
 MIGRATION_MODULES = {
     "admin": "ottsonly.contrib_migrations.admin",

@@ -16,5 +16,6 @@ urlpatterns = [
     path("subscriptions/", include("subscriptions.urls")),
     path("notifications/", include("notifications.urls")),
     path("help/", include("help_pages.urls")),
+    path("admin/", include("console.urls")),
     path("admin/", admin.site.urls),
 ]

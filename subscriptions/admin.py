@@ -6,13 +6,15 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from accounts.admin import by_person
 from catalog.models import Plan
 from orders.services import deliver_waiting_orders
-from ottsonly.admin import ReadOnlyAdmin
+from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
 from subscriptions.models import Credential, Extension, Reveal, Subscription
 from subscriptions.services import add_credential, change_password
 
@@ -53,13 +55,13 @@ class PasswordForm(forms.ModelForm):
 
 
 @admin.register(Credential)
-class CredentialAdmin(admin.ModelAdmin):
+class CredentialAdmin(ConsoleAdmin):
     """The pool: counts and states, no secrets."""
 
     list_display = ("__str__", "plan", "profile", "seats", "seats_used", "state", "rotation_due")
     list_filter = ("state", "rotation_due", "plan")
     list_select_related = ("plan",)
-    show_full_result_count = False
+    empty_text = _("The pool is empty: add an account, and whoever waits gets a seat.")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         if obj is None:
@@ -81,9 +83,6 @@ class CredentialAdmin(admin.ModelAdmin):
             return ()
         return ("plan", "profile", "notes", "seats", "seats_used", "state", "rotation_due")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     @method_decorator([sensitive_post_parameters(), sensitive_variables()])
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
         """Keep what is typed here out of the report of an error."""
@@ -103,35 +102,51 @@ class CredentialAdmin(admin.ModelAdmin):
             obj._state.adding = False
         deliver_waiting_orders()
 
-    def construct_change_message(
-        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
-    ) -> Any:
-        # The history names no field, so that nobody learns from it what was typed.
-        return _t("Added.") if add else _t("Changed.")
+
+SUBSCRIPTION_TONES = {"active": "good", "ending": "warn", "waiting": "warn", "cancelled": "bad"}
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(WindowedAdmin):
     """Subscriptions as they are; what changes them goes by the services."""
 
-    list_display = ("__str__", "user", "state", "delivery", "starts_at", "delivered_at", "ends_at")
-    list_filter = ("state", "delivery", "platform_name")
-    list_select_related = ("user",)
+    list_display = ("created_at", "__str__", "user", "state_chip", "delivery", "ends_at")
+    list_filter = ("state", "delivery")
+    list_prefetch = ("user",)
+    search_fields = ("user",)
+    search_help_text = _("Phone or e-mail of the customer")
+    narrow_parameters = ("user__id__exact",)
     exclude = ("hue", "mark")
+    empty_text = _("No subscription began in these days. Look further back.")
+
+    def search(self, text: str) -> dict[str, Any] | None:
+        return by_person(text)
+
+    @admin.display(description=_("State"))
+    def state_chip(self, subscription: Subscription) -> SafeString:
+        return chip(subscription.status_text, SUBSCRIPTION_TONES.get(subscription.status, ""))
 
 
 @admin.register(Extension)
-class ExtensionAdmin(ReadOnlyAdmin):
+class ExtensionAdmin(WindowedAdmin):
     """Days that were given without payment."""
 
     list_display = ("created_at", "subscription", "days", "reason", "actor")
-    list_select_related = ("subscription", "actor")
+    list_prefetch = ("subscription", "actor")
     exclude = ("key",)
+    empty_text = _("No days were given in this time. Look further back.")
 
 
 @admin.register(Reveal)
-class RevealAdmin(ReadOnlyAdmin):
+class RevealAdmin(WindowedAdmin):
     """Who looked at which login details."""
 
     list_display = ("created_at", "user", "credential", "subscription", "ip")
-    list_select_related = ("user", "credential", "subscription")
+    list_prefetch = ("user", "credential", "subscription")
+    search_fields = ("user",)
+    search_help_text = _("Phone or e-mail of the person who looked")
+    narrow_parameters = ("user__id__exact",)
+    empty_text = _("Nobody looked at login details in these days. Look further back.")
+
+    def search(self, text: str) -> dict[str, Any] | None:
+        return by_person(text)

@@ -51,7 +51,8 @@ class Credential(models.Model):
     class Meta:
         db_table = "credentials"
         indexes = [
-            models.Index(fields=["plan", "state", "rotation_due", "created_at"], name="cred_free")
+            models.Index(fields=["plan", "state", "rotation_due", "created_at"], name="cred_free"),
+            models.Index(fields=["-created_at"], name="cred_recent"),
         ]
 
     def __str__(self) -> str:
@@ -123,6 +124,8 @@ class Subscription(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="sub_user_recent"),
+            models.Index(fields=["-created_at"], name="sub_recent"),
+            models.Index(fields=["state", "-created_at"], name="sub_state_recent"),
             models.Index(fields=["credential", "holds_seat"], name="sub_seats"),
             models.Index(fields=["plan", "state", "delivered_at", "created_at"], name="sub_wait"),
             models.Index(
@@ -239,6 +242,7 @@ class Extension(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["subscription", "created_at"], name="extension_of"),
+            models.Index(fields=["-created_at"], name="extension_recent"),
         ]
 
     def __str__(self) -> str:
@@ -261,7 +265,10 @@ class Reveal(models.Model):
     class Meta:
         db_table = "credential_reveals"
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["user", "-created_at"], name="reveal_user_recent")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="reveal_user_recent"),
+            models.Index(fields=["-created_at"], name="reveal_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"reveal of account at {self.created_at:%Y-%m-%d %H:%M}"

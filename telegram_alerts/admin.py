@@ -6,30 +6,37 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
 
-from ottsonly.admin import ReadOnlyAdmin
+from ottsonly.admin import WindowedAdmin, chip
 from telegram_alerts.delivery import is_configured, resume, send_again
 from telegram_alerts.models import Alert, DeliveryPause
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
+class AlertAdmin(WindowedAdmin):
     """Alerts: what waits, what failed and why."""
 
     list_display = (
         "created_at",
         "kind",
         "chat",
-        "state",
+        "state_chip",
         "attempts",
         "next_attempt_at",
         "last_error",
     )
     list_filter = ("state", "kind", "chat")
-    # Newest first by the key, which has an index.
-    ordering = ("-pk",)
+    narrow_parameters = ("state__exact=failed",)
+    empty_text = _("No alert in these days. Look further back.")
     actions = ["send_alerts_again", "resume_delivery"]
+
+    @admin.display(description=_("State"))
+    def state_chip(self, alert: Alert) -> SafeString:
+        tones = {Alert.State.SENT: "good", Alert.State.FAILED: "bad", Alert.State.PENDING: "warn"}
+        return chip(alert.get_state_display(), tones[Alert.State(alert.state)])
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         """Only those who may change alerts may run commands on them; support may not."""

@@ -55,7 +55,10 @@ class Alert(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["key"], condition=Q(key__gt=""), name="alert_once")
         ]
-        indexes = [models.Index(fields=["state", "chat", "next_attempt_at"], name="alert_due")]
+        indexes = [
+            models.Index(fields=["state", "chat", "next_attempt_at"], name="alert_due"),
+            models.Index(fields=["-created_at"], name="alert_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} alert"

@@ -193,15 +193,8 @@ CONSOLE = [
             changes={"support": "sessions"},
         ),
     ),
-    (r"password_change/(done/)?", console("200|302|404|405", "200|302|404|405")),
     (r"autocomplete/", console("403|405|200", "403|405|200")),
-    (r"r/<path:content_type_id>/<path:object_id>/", console("404", "404")),
     (r"jsi18n/|[a-z_]+/|", console("200", "200", support_post="200|405", admin_post="200|405")),
-    (
-        # A form of ours that calls a service: restock, refund, adjust and the like.
-        r"\w+/\w+/<objectid:pk>/[\w-]+/",
-        console("403", "200|404", admin_post="200|302|404"),
-    ),
     (r"\w+/\w+/", console("200", "200", support_post="200|302|403", admin_post="200|302|403")),
     (r"\w+/\w+/add/", console("403", "200|403", admin_post="200|302|403")),
     (r"\w+/\w+/<path:object_id>/history/", console("200|302", "200|302")),
@@ -209,6 +202,11 @@ CONSOLE = [
     (
         r"\w+/\w+/<path:object_id>/change/",
         console("200|302", "200|302", support_post="302|403", admin_post="200|302|403"),
+    ),
+    (
+        # A command: without the key that its form carries nothing is done.
+        r"\w+/\w+/<path:object_id>/[\w-]+/",
+        console("403", "200|404", admin_post="400|404"),
     ),
     (r"\w+/\w+/<path:object_id>/", console("302", "302")),
     (r"\(\?P<url>\.\*\)\$", console("404", "404")),

@@ -1,21 +1,23 @@
-"""Wallets in the console: looked at here, moved only by the service."""
+"""Payments in the console: looked at here, moved only by the services."""
 
-import secrets
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
 
-from ottsonly.admin import ReadOnlyAdmin
-from ottsonly.errors import ShopError
+from accounts.admin import UserAdmin, by_person
+from accounts.models import User
+from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip
+from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
+from wallet.errors import AdjustmentRefused, InsufficientBalance
 from wallet.models import (
+    KINDS,
     OpenItem,
     Recharge,
     SourceRefund,
@@ -24,230 +26,330 @@ from wallet.models import (
     WebhookEvent,
 )
 from wallet.open_items import close_open_item
-from wallet.services import adjust_wallet
+from wallet.services import adjust_wallet, balance_of
 from wallet.source_refunds import request_source_refund
 
-
-class AdjustForm(forms.Form):
-    """How much is credited (or, below zero, debited) and why."""
-
-    amount = RupeesField(label="Amount (₹, negative takes away)", allow_negative=True)
-    reason = forms.CharField(max_length=200)
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+CREDIT, DEBIT = "credit", "debit"
+# Above this a slip of the finger is likelier than a wish.
+MOST_BY_HAND_PAISE = 1_00_000_00
 
 
-class SourceRefundForm(forms.Form):
+class AdjustForm(CommandForm):
+    """How much goes in or out, and why."""
+
+    direction = forms.ChoiceField(
+        label=_("What"),
+        choices=[(CREDIT, _("Credit: put money in")), (DEBIT, _("Debit: take money out"))],
+    )
+    amount = RupeesField(label=_("Amount (₹)"), min_paise=1, max_paise=MOST_BY_HAND_PAISE)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        help_text=_("The customer reads it on the statement."),
+    )
+
+
+class AdjustWallet(Command):
+    """Credit or debit a customer's wallet by hand."""
+
+    name, label = "wallet", _("Credit or debit")
+    button = _("Change the balance")
+    permission = "wallet.change_wallet"
+    form_class, confirms, error_field = AdjustForm, True, "amount"
+    document: User
+
+    def is_offered(self) -> bool:
+        # Staff buy nothing and have no wallet.
+        return self.document.role == User.Role.USER
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        user = self.document
+        return [
+            (_("Customer"), user.display_name),
+            (_("Phone"), user.phone_display),
+            (_("Balance now"), format_rupees(balance_of(user.pk))),
+        ]
+
+    def _signed_paise(self, data: dict[str, Any]) -> int:
+        return data["amount"] if data["direction"] == CREDIT else -data["amount"]
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        change, balance = self._signed_paise(data), balance_of(self.document.pk)
+        words = {"amount": format_rupees(abs(change)), "who": self.document.display_name}
+        if change > 0:
+            first = _t("%(amount)s goes into the wallet of %(who)s.") % words
+        else:
+            first = _t("%(amount)s is taken from the wallet of %(who)s.") % words
+        after = _t("The balance goes from %(before)s to %(after)s.") % {
+            "before": format_rupees(balance),
+            "after": format_rupees(balance + change),
+        }
+        return [first, after, _t("Reason on the statement: %s") % data["reason"]]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        try:
+            entry = adjust_wallet(
+                user=self.document,
+                amount_paise=self._signed_paise(data),
+                reason=data["reason"],
+                actor=self.actor,
+                key=key,
+            )
+        except InsufficientBalance as error:
+            # Its own sentence is for the customer.
+            holds = format_rupees(error.balance_paise)
+            raise AdjustmentRefused(_t("The wallet holds only %s.") % holds) from error
+        return _t("Done. The balance is %s now.") % format_rupees(entry.balance_after_paise)
+
+
+# It is done on the page of the person, where the balance is looked at.
+UserAdmin.commands.insert(0, AdjustWallet)
+
+
+class SourceRefundForm(CommandForm):
     """How much goes back to where it was paid from, and why."""
 
-    amount = RupeesField(label="Amount (₹)", min_paise=100)
-    reason = forms.CharField(max_length=200)
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    amount = RupeesField(label=_("Amount (₹)"), min_paise=100)
+    reason = forms.CharField(label=_("Reason"), max_length=200)
 
 
-class CloseItemForm(forms.Form):
-    """What was done about it."""
+class RefundToSource(Command):
+    """Give unspent money of a top-up back to where it was paid from."""
 
-    note = forms.CharField(max_length=200)
+    name, label = "source_refund", _("Give back to its source")
+    button = _("Take from the wallet and give back")
+    permission = "wallet.add_sourcerefund"
+    form_class, confirms, error_field, danger = SourceRefundForm, True, "amount", True
+    document: Recharge
+
+    def is_offered(self) -> bool:
+        return self.document.refundable_paise > 0
+
+    def initial(self) -> dict[str, Any]:
+        return {"amount": self.document.refundable_paise}
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        recharge = self.document
+        return [
+            (_("Customer"), recharge.user),
+            (_("Paid in"), format_rupees(recharge.amount_paise)),
+            (_("Can be given back"), format_rupees(recharge.refundable_paise)),
+            (_("Balance now"), format_rupees(balance_of(recharge.user_id))),
+        ]
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        amount = format_rupees(data["amount"])
+        return [
+            _t("%s is taken from the wallet now.") % amount,
+            _t("Razorpay sends it to the account or card it came from, usually in 5 to 7 days."),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        refund = request_source_refund(
+            recharge=self.document,
+            amount_paise=data["amount"],
+            reason=data["reason"],
+            actor=self.actor,
+            key=key,
+        )
+        return refund.state_text
 
 
 @admin.register(Wallet)
 class WalletAdmin(ReadOnlyAdmin):
-    """Balances."""
+    """Balances; a wallet is found by its owner."""
 
     list_display = ("user", "balance", "sequence")
-    list_select_related = ("user",)
-    readonly_fields = ("adjust_link",)
+    search_fields = ("user",)
+    search_help_text = _("Phone or e-mail of the customer")
+    empty_text = _("Search for a customer by phone or e-mail to see the wallet.")
+    fields = ("user", "balance", "sequence")
+    readonly_fields = ("balance",)
+    ordering = ("pk",)
 
-    @admin.display(description="Balance", ordering="balance_paise")
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        filters = by_person(search_term, "pk") if search_term.strip() else None
+        return (queryset.filter(**filters) if filters else queryset.none()), False
+
+    @admin.display(description=_("Balance"))
     def balance(self, wallet: Wallet) -> str:
         return format_rupees(wallet.balance_paise)
 
-    @admin.display(description="Adjust")
-    def adjust_link(self, wallet: Wallet) -> str:
-        url = reverse("admin:wallet_wallet_adjust", args=[wallet.pk])
-        return format_html('<a href="{}">Credit or debit this wallet</a>', url)
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.adjust_view)
-        own = path("<objectid:pk>/adjust/", view, name="wallet_wallet_adjust")
-        return [own, *super().get_urls()]
-
-    def adjust_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Credit or debit, through the service."""
-        if not request.user.has_perm("wallet.change_wallet"):
-            raise PermissionDenied
-        wallet = get_object_or_404(Wallet.objects.select_related("user"), pk=pk)
-        form = AdjustForm(request.POST or None, initial={"key": secrets.token_urlsafe(16)})
-        if request.method == "POST" and form.is_valid():
-            try:
-                adjust_wallet(
-                    user=wallet.user,
-                    amount_paise=form.cleaned_data["amount"],
-                    reason=form.cleaned_data["reason"],
-                    actor=request.user,
-                    key=form.cleaned_data["key"],
-                )
-            except ShopError as refusal:
-                form.add_error("amount", str(refusal))
-            else:
-                messages.success(request, _t("The wallet was changed."))
-                return redirect("admin:wallet_wallet_change", wallet.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _t("Credit or debit a wallet"),
-            "form": form,
-            "button": _t("Change the balance"),
-        }
-        return render(request, "admin/command_form.html", context)
-
 
 @admin.register(WalletTransaction)
-class WalletTransactionAdmin(ReadOnlyAdmin):
+class WalletTransactionAdmin(WindowedAdmin):
     """The ledger."""
 
     list_display = (
         "created_at",
         "user",
+        "kind_text",
+        "amount",
+        "balance_after",
+        "description",
+        "actor",
+    )
+    list_prefetch = ("user", "actor")
+    search_fields = ("user",)
+    search_help_text = _("Phone or e-mail of the customer")
+    narrow_parameters = ("user__id__exact",)
+    empty_text = _("No money moved in these days. Look further back.")
+    fields = (
+        "created_at",
+        "user",
+        "sequence",
         "amount",
         "balance_after",
         "reference_type",
+        "reference_id",
         "description",
+        "actor",
     )
-    list_filter = ("reference_type",)
-    list_select_related = ("user",)
+    readonly_fields = ("amount", "balance_after")
 
-    @admin.display(description="Amount")
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [KindFilter]
+
+    def search(self, text: str) -> dict[str, Any] | None:
+        return by_person(text)
+
+    @admin.display(description=_("Amount"))
     def amount(self, entry: WalletTransaction) -> str:
         return format_rupees(entry.amount_paise)
 
-    @admin.display(description="Balance after")
+    @admin.display(description=_("Balance after"))
     def balance_after(self, entry: WalletTransaction) -> str:
         return format_rupees(entry.balance_after_paise)
 
 
+class KindFilter(admin.SimpleListFilter):
+    """By what moved the money; the kinds are known, so none is looked up."""
+
+    title, parameter_name = _("kind"), "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(KINDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(reference_type=self.value()) if self.value() else queryset
+
+
 @admin.register(Recharge)
-class RechargeAdmin(ReadOnlyAdmin):
+class RechargeAdmin(WindowedAdmin):
     """Top-ups."""
 
-    list_display = ("created_at", "user", "amount", "state", "source", "payment_id")
+    list_display = ("created_at", "user", "amount", "state_chip", "source", "payment_id")
     list_filter = ("state", "source")
-    list_select_related = ("user",)
-    search_fields = ("razorpay_order_id__exact", "payment_id__exact")
-    exclude = ("key", "return_url")
-    readonly_fields = ("source_refund_link",)
+    list_prefetch = ("user",)
+    search_fields = ("payment_id",)
+    search_help_text = _("Phone, e-mail, or Razorpay's order or payment id")
+    narrow_parameters = ("user__id__exact", "state__exact=pending")
+    exclude = ("key", "return_url", "amount_paise", "refunded_paise")
+    readonly_fields = ("amount",)
+    commands = [RefundToSource]
+    empty_text = _("No top-up in these days. Look further back.")
 
-    @admin.display(description="Refund")
-    def source_refund_link(self, recharge: Recharge) -> str:
-        if not recharge.refundable_paise:
-            return "Nothing to give back"
-        url = reverse("admin:wallet_recharge_source_refund", args=[recharge.pk])
-        return format_html('<a href="{}">Give back to where it was paid from</a>', url)
+    def search(self, text: str) -> dict[str, Any] | None:
+        if text.startswith("order_"):
+            return {"razorpay_order_id": text}
+        if text.startswith("pay_"):
+            return {"payment_id": text}
+        return by_person(text)
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.source_refund_view)
-        own = path("<objectid:pk>/source-refund/", view, name="wallet_recharge_source_refund")
-        return [own, *super().get_urls()]
-
-    def source_refund_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Give unspent money back to its source, through the service."""
-        if not request.user.has_perm("wallet.add_sourcerefund"):
-            raise PermissionDenied
-        recharge = get_object_or_404(Recharge.objects.select_related("user"), pk=pk)
-        initial = {"key": secrets.token_urlsafe(16), "amount": recharge.refundable_paise}
-        form = SourceRefundForm(request.POST or None, initial=initial)
-        if request.method == "POST" and form.is_valid():
-            try:
-                refund = request_source_refund(
-                    recharge=recharge,
-                    amount_paise=form.cleaned_data["amount"],
-                    reason=form.cleaned_data["reason"],
-                    actor=request.user,
-                    key=form.cleaned_data["key"],
-                )
-            except ShopError as refusal:
-                form.add_error("amount", str(refusal))
-            else:
-                messages.success(request, refund.state_text)
-                return redirect("admin:wallet_sourcerefund_change", refund.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _t("Give back to where it was paid from"),
-            "form": form,
-            "button": _t("Take from the wallet and give back"),
-        }
-        return render(request, "admin/command_form.html", context)
-
-    @admin.display(description="Amount")
+    @admin.display(description=_("Amount"))
     def amount(self, recharge: Recharge) -> str:
         return format_rupees(recharge.amount_paise)
 
+    @admin.display(description=_("State"))
+    def state_chip(self, recharge: Recharge) -> SafeString:
+        tones = {Recharge.State.COMPLETED: "good", Recharge.State.PENDING: "warn"}
+        return chip(recharge.state_text, tones.get(Recharge.State(recharge.state), ""))
+
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
+class WebhookEventAdmin(WindowedAdmin):
     """What Razorpay told us."""
 
+    time_field = "received_at"
     list_display = ("received_at", "type", "event_id", "state", "note")
-    list_filter = ("state", "type")
+    list_filter = ("state",)
+    search_fields = ("event_id",)
+    search_help_text = _("Id of the event")
+    empty_text = _("Razorpay told us nothing in these days. Look further back.")
+
+    def search(self, text: str) -> dict[str, Any] | None:
+        return {"pk": text}
 
 
 @admin.register(SourceRefund)
-class SourceRefundAdmin(ReadOnlyAdmin):
+class SourceRefundAdmin(WindowedAdmin):
     """Money on its way back to its source; started on the top-up's page."""
 
     list_display = ("created_at", "user", "amount", "state", "attempts", "razorpay_refund_id")
     list_filter = ("state",)
-    list_select_related = ("user",)
-    search_fields = ("razorpay_refund_id__exact",)
+    list_prefetch = ("user",)
+    search_fields = ("user",)
+    search_help_text = _("Phone, e-mail, or Razorpay's refund id")
+    narrow_parameters = ("state__exact=requested", "state__exact=failed")
     exclude = ("key",)
+    empty_text = _("No money went back to its source in these days. Look further back.")
 
-    @admin.display(description="Amount")
+    def search(self, text: str) -> dict[str, Any] | None:
+        return {"razorpay_refund_id": text} if text.startswith("rfnd_") else by_person(text)
+
+    @admin.display(description=_("Amount"))
     def amount(self, refund: SourceRefund) -> str:
         return format_rupees(refund.amount_paise)
 
 
+class CloseItemForm(CommandForm):
+    """What was done about it."""
+
+    note = forms.CharField(label=_("What was done about it"), max_length=200)
+
+
+class CloseItem(Command):
+    """Note what was done about money that no document explains."""
+
+    name, label, button = "close", _("Close with a note"), _("Close the item")
+    permission = "wallet.change_openitem"
+    form_class, error_field = CloseItemForm, "note"
+    document: OpenItem
+
+    def is_offered(self) -> bool:
+        return self.document.state != OpenItem.State.CLOSED
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        item = self.document
+        return [
+            (_("What"), item.get_kind_display()),
+            (_("Amount"), format_rupees(item.amount_paise)),
+            (_("Reference"), item.reference),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        close_open_item(item=self.document, note=data["note"], actor=self.actor)
+        return _t("The item was closed.")
+
+
 @admin.register(OpenItem)
-class OpenItemAdmin(ReadOnlyAdmin):
+class OpenItemAdmin(WindowedAdmin):
     """Money that no document explains: dealt with by hand, then closed with a note."""
 
     list_display = ("created_at", "kind", "amount", "reference", "state", "note")
     list_filter = ("state", "kind")
-    search_fields = ("reference__exact",)
-    readonly_fields = ("close_link",)
+    search_fields = ("reference",)
+    search_help_text = _("Reference, such as a payment id")
+    narrow_parameters = ("state__exact=open",)
+    oldest_first_parameters = ("state__exact=open",)
+    commands = [CloseItem]
+    empty_text = _("Every payment is explained in these days. Look further back.")
 
-    @admin.display(description="Amount")
+    def search(self, text: str) -> dict[str, Any] | None:
+        return {"reference": text}
+
+    @admin.display(description=_("Amount"))
     def amount(self, item: OpenItem) -> str:
         return format_rupees(item.amount_paise)
-
-    @admin.display(description="Close")
-    def close_link(self, item: OpenItem) -> str:
-        if item.state == OpenItem.State.CLOSED:
-            return "Closed"
-        url = reverse("admin:wallet_openitem_close", args=[item.pk])
-        return format_html('<a href="{}">Close this item with a note</a>', url)
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.close_view)
-        own = path("<objectid:pk>/close/", view, name="wallet_openitem_close")
-        return [own, *super().get_urls()]
-
-    def close_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Close, through the service."""
-        if not request.user.has_perm("wallet.change_openitem"):
-            raise PermissionDenied
-        item = get_object_or_404(OpenItem, pk=pk)
-        form = CloseItemForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                close_open_item(item=item, note=form.cleaned_data["note"], actor=request.user)
-            except ShopError as refusal:
-                form.add_error("note", str(refusal))
-            else:
-                messages.success(request, _t("The item was closed."))
-                return redirect("admin:wallet_openitem_change", item.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _t("Close: %s") % item,
-            "form": form,
-            "button": _t("Close the item"),
-        }
-        return render(request, "admin/command_form.html", context)

@@ -76,6 +76,7 @@ class WalletTransaction(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "sequence"], name="ledger_chain")]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="ledger_user_recent"),
+            models.Index(fields=["-created_at"], name="ledger_recent"),
             models.Index(fields=["reference_type", "reference_id"], name="ledger_reference"),
         ]
 
@@ -174,6 +175,7 @@ class Recharge(models.Model):
             models.Index(fields=["state", "created_at"], name="recharge_state_age"),
             models.Index(fields=["state", "next_check_at"], name="recharge_check_due"),
             models.Index(fields=["state", "completed_at"], name="recharge_completed"),
+            models.Index(fields=["-created_at"], name="recharge_recent"),
         ]
 
     def __str__(self) -> str:
@@ -222,7 +224,10 @@ class WebhookEvent(models.Model):
     class Meta:
         db_table = "wallet_webhook_events"
         ordering = ["-received_at"]
-        indexes = [models.Index(fields=["state", "received_at"], name="webhook_state_age")]
+        indexes = [
+            models.Index(fields=["state", "received_at"], name="webhook_state_age"),
+            models.Index(fields=["-received_at"], name="webhook_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
@@ -272,6 +277,7 @@ class SourceRefund(models.Model):
             models.Index(fields=["recharge", "-created_at"], name="source_refund_recharge"),
             models.Index(fields=["state", "next_attempt_at"], name="source_refund_due"),
             models.Index(fields=["state", "finished_at"], name="source_refund_finished"),
+            models.Index(fields=["-created_at"], name="source_refund_recent"),
         ]
 
     def __str__(self) -> str:
@@ -328,7 +334,10 @@ class OpenItem(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["reference", "kind"], name="open_item_once"),
         ]
-        indexes = [models.Index(fields=["state", "created_at"], name="open_item_state_age")]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="open_item_state_age"),
+            models.Index(fields=["-created_at"], name="open_item_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.reference}"

@@ -274,15 +274,16 @@ def test_a_corrupted_refund_is_named(razorpay, paid, admin, collection, change, 
 
 def test_the_console_gives_back_once_and_support_may_not(razorpay, paid, console_for):
     address = reverse("admin:wallet_recharge_source_refund", args=[paid.pk])
-    form = {"amount": "200", "reason": "asked", "key": "once"}
+    form = {"amount": "200", "reason": "asked", "confirmed": "1"}
     assert console_for(SupportFactory()).post(address, form).status_code == 403
     assert (SourceRefund.objects.count(), balance_of(paid.user_id)) == (0, 500_00)
     client = console_for(AdminFactory())
-    assert client.get(address).status_code == 200
+    form["command_key"] = client.get(address).context["key"]
     for _unused in range(2):
         assert client.post(address, form).status_code == 302
     assert _seen(paid) == ("processed", 200_00, 300_00)
-    page = client.post(address, {**form, "amount": "9999", "key": "more"})
+    form |= {"amount": "9999", "command_key": client.get(address).context["key"]}
+    page = client.post(address, form)
     assert "what is left of the top-up" in page.content.decode()
     assert WalletTransaction.objects.filter(reference_type="source_refund").count() == 1
     assert Recharge.objects.get(pk=paid.pk).refunded_paise == 200_00
@@ -294,7 +295,9 @@ def test_the_console_closes_an_item_and_support_may_not(razorpay, paid, console_
     assert console_for(SupportFactory()).post(address, {"note": "x"}).status_code == 403
     item.refresh_from_db()
     assert item.state == "open"
-    assert console_for(AdminFactory()).post(address, {"note": "done"}).status_code == 302
+    client = console_for(AdminFactory())
+    form = {"note": "done", "command_key": client.get(address).context["key"]}
+    assert client.post(address, form).status_code == 302
     item.refresh_from_db()
     assert (item.state, item.note) == ("closed", "done")
 
