@@ -231,9 +231,10 @@ def test_console_disables_a_customer_by_the_service() -> None:
         client.force_login(user)
         client.post("/second-factor/", {"token": token_of(device)})
         assert client.get("/admin/accounts/user/").status_code == 200
-        client.post(
-            "/admin/accounts/user/",
-            {"action": "disable", "_selected_action": [str(customer.pk)]},
-        )
+        address = f"/admin/accounts/user/{customer.pk}/disable/"
+        form = client.get(address)
+        assert form.status_code == (200 if user is boss else 403)
+        key = form.context["key"] if user is boss else "none"
+        client.post(address, {"command_key": key})
         customer.refresh_from_db()
         assert customer.is_active is active

@@ -10,8 +10,9 @@ from orders.refunds import refund_order
 from ottsonly.models import PeriodicJob
 from subscriptions.models import Subscription
 from subscriptions.services import extend_subscription, reveal_credentials
+from telegram_alerts.models import Alert
 from tests.factories import PlanFactory, add_account, buy, give_money
-from wallet.models import Recharge, WebhookEvent
+from wallet.models import OpenItem, Recharge, SourceRefund, WebhookEvent
 
 SECRETS = ("s3cret-Pa55", "seat@example.com", "4321<")
 
@@ -33,6 +34,11 @@ def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
     recharge = Recharge.objects.create(
         user=customer, amount_paise=100_00, key="k", razorpay_order_id="order_A", payment_id="pay_A"
     )
+    SourceRefund.objects.create(
+        recharge=recharge, user=customer, amount_paise=100, reason="x", actor=admin_user, key="s"
+    )
+    OpenItem.objects.create(kind="dispute", reference="pay_9", amount_paise=100)
+    assert Alert.objects.exists()
     WebhookEvent.objects.create(event_id="evt_1", type="order.paid", payload="{}")
     PeriodicJob.objects.create(name="a-job", next_run=order.created_at)
     Notification.objects.create(user=customer, kind="notice", title="Hello")
