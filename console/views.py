@@ -5,12 +5,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console.find import find
 
 
-@require_GET
+@require_safe
 def find_view(request: HttpRequest) -> HttpResponse:
     """Lead to what the search box names, or say that nothing bears it."""
     if not request.user.has_perm("accounts.view_user"):
