@@ -4,18 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_code_slots'),
+        ("accounts", "0003_code_slots"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['-created_at'], name='users_recent'),
+            model_name="user",
+            index=models.Index(fields=["-created_at"], name="users_recent"),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['email'], name='users_email'),
+            model_name="user",
+            index=models.Index(fields=["email"], name="users_email"),
         ),
     ]

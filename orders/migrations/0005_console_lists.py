@@ -5,15 +5,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0004_order_state_code'),
+        ("orders", "0004_order_state_code"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['-created_at'], name='refund_recent'),
+            model_name="refund",
+            index=models.Index(fields=["-created_at"], name="refund_recent"),
         ),
     ]
