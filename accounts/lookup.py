@@ -1,6 +1,6 @@
 """Finding people by what they tell: exact, and answered by an index."""
 
-from bson import ObjectId
+from typing import Any
 
 from accounts.errors import InvalidPhone
 from accounts.models import User, object_id
@@ -17,7 +17,7 @@ def find_users(text: str) -> list[User]:
     text = text.strip()
     key = object_id(text)
     if key is not None:
-        return list(User.objects.filter(pk=key))
+        return list(User.objects.filter(pk=str(key)))
     if "@" in text:
         # Kept as it was typed, so both notations are looked up, each by equality.
         typed = {text, text.lower()}
@@ -30,6 +30,6 @@ def find_users(text: str) -> list[User]:
     return list(User.objects.filter(phone=phone))
 
 
-def find_user_ids(text: str) -> list[ObjectId]:
+def find_user_ids(text: str) -> list[Any]:
     """Return the ids of `find_users(text)`, for lists of their documents."""
     return [user.pk for user in find_users(text)]

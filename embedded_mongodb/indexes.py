@@ -26,7 +26,7 @@ def correct_and_of_conditions() -> None:
     """
     for name in ("_try_index_id_keys", "_pick_index_for_filter"):
         setattr(Storage, name, planned(getattr(Storage, name)))
-    Storage._pick_index_for_filter = explained(Storage._pick_index_for_filter)  # type: ignore[method-assign]
+    Storage._pick_index_for_filter = explained(Storage._pick_index_for_filter)
 
 
 def planned(choose: Callable[..., Any]) -> Callable[..., Any]:
