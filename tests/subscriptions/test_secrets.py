@@ -100,6 +100,15 @@ def test_a_look_is_a_post_recorded_and_kept_by_no_cache(bought):
     assert (seen.user_id, seen.subscription_id) == (order.user_id, order.subscription_id)
 
 
+def test_no_name_of_a_document_holds_one(bought):
+    order, shop = bought
+    shop.post(_reveal(order))
+    account = order.subscription.credential
+    named = [account, order, order.subscription, Reveal.objects.get()]
+    assert str(account) == f"account {account.fingerprint[:8]}"
+    assert _found_in("".join(f"{document} {document!r}" for document in named)) == []
+
+
 def test_a_stranger_is_shown_nothing_though_the_view_forgets(bought):
     order, _shop = bought
     for person in (CustomerFactory(), AdminFactory()):
