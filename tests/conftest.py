@@ -102,3 +102,12 @@ def raw_client() -> Iterator[MongoClient]:
     client: MongoClient = MongoClient(os.environ["MONGODB_URI"])
     yield client
     client.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what the random runs tried and injected, also when workers ran them."""
+    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    for report in reports:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "money":
+                terminalreporter.write_line(str(value))

@@ -232,7 +232,6 @@ def _run_for(seconds: float, report: Any) -> None:
     finally:
         text = as_report("any order of things", World.results, World.discrepancies)
         report("money", text)
-        print(text)
     assert World.discrepancies == []
     assert sum(len(result["tried"]) for result in World.results) > 0
 
@@ -298,7 +297,6 @@ def _many_at_once(razorpay: SandboxServer, seconds: float, report: Any) -> None:
     proxy.close()
     text = as_report(f"{PROCESSES} processes at once, seed {seed}", results, found)
     report("money", text)
-    print(text)
     assert found == []
     assert len(results) == PROCESSES
 
