@@ -14,9 +14,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from ottsonly.admin_look import UNFOLD
-
-__all__ = ["UNFOLD"]
+# A setting like those below; no __all__, which would hide them from whoever imports all.
+from ottsonly.admin_look import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
