@@ -281,3 +281,11 @@ def test_the_statement_narrows_by_kind_and_month(customer, client_for):
     assert count(f"month={month}") == 1
     assert count("month=2020-01") == 0
     assert count("month=nonsense&before=nonsense") == 1
+
+
+def test_without_javascript_the_checkout_says_what_to_do(recharge, client_for):
+    page = client_for(recharge.user).get(recharge.get_absolute_url()).content.decode()
+    note = page.split("<noscript>")[1].split("</noscript>")[0]
+    assert "Paying needs JavaScript" in note and "Nothing was taken." in note
+    # The button that would do nothing is not there for such a browser.
+    assert 'class="btn is-primary is-wide js-only" id="checkout-pay"' in page
