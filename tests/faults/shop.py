@@ -353,7 +353,7 @@ class Shop:
             return 500
         if status == 500:
             self._broke()
-        assert status != 403
+        assert status in (200, 204, 302, 500) or address == HOOK, (name, status)
         return status
 
     def _broke(self) -> None:
@@ -365,7 +365,7 @@ class Shop:
     def _browser(self, user: User | None) -> Client:
         key = getattr(user, "pk", None)
         if key not in self._browsers:
-            browser = Client(raise_request_exception=False)
+            browser = Client(raise_request_exception=False, SERVER_NAME="127.0.0.1")
             if user is not None:
                 browser.force_login(user)
             self._browsers[key] = browser
