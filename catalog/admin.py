@@ -4,12 +4,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Plan, Platform, StockMovement
 from catalog.services import restock
+from console.hands import Work, counted, needs_hands
 from ottsonly.admin import ConsoleAdmin, WindowedAdmin
 from ottsonly.admin_commands import Command, CommandForm, dress
 from ottsonly.money import RupeesField, format_rupees
@@ -100,13 +103,27 @@ class Restock(Command):
         return _t("The stock was changed.")
 
 
+class LowStockFilter(admin.SimpleListFilter):
+    """Active plans at or below the number from which they count as low."""
+
+    title, parameter_name = _("stock"), "low"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("low"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() != "1":
+            return queryset
+        return queryset.filter(is_active=True, stock__lte=F("low_stock_threshold"))
+
+
 @admin.register(Plan)
 class PlanAdmin(ConsoleAdmin):
     """Plans with their stock."""
 
     form = PlanForm
     list_display = ("name", "platform", "price", "duration_days", "stock", "delivery", "is_active")
-    list_filter = ("platform", "is_active", "delivery")
+    list_filter = ("platform", "is_active", "delivery", LowStockFilter)
     list_select_related = ("platform",)
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ("stock",)
@@ -155,3 +172,18 @@ class StockMovementAdmin(WindowedAdmin):
     narrow_parameters = ("plan__id__exact",)
     exclude = ("key",)
     empty_text = _("No stock moved in these days. Look further back.")
+
+
+needs_hands(
+    Work(
+        name="stock.low",
+        title=_("Plans low on stock"),
+        model=Plan,
+        stages=lambda now: counted(
+            {"is_active": True, "$expr": {"$lte": ["$stock", "$low_stock_threshold"]}}
+        ),
+        url=lambda: f"{reverse('admin:catalog_plan_changelist')}?low=1",
+        permission="catalog.view_plan",
+        order=40,
+    )
+)

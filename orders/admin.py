@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import by_person, customer_url
 from catalog.models import Delivery, Platform
 from console.find import order_number
+from console.hands import Work, counted, needs_hands
 from orders.models import Order, Refund
 from orders.refunds import proposed_refund_paise, refund_order
 from orders.services import deliver
@@ -272,3 +274,56 @@ class RefundAdmin(WindowedAdmin):
     @admin.display(description=_("Amount"))
     def amount(self, refund: Refund) -> str:
         return format_rupees(refund.amount_paise)
+
+
+def _waiting(delivery: list[str]) -> Any:
+    match = {"state": Order.State.PAID.value, "delivery": {"$in": delivery}}
+    return lambda now: counted(match, age="created_at")
+
+
+def _list(query: str) -> Any:
+    return lambda: f"{reverse('admin:orders_order_changelist')}?{query}"
+
+
+needs_hands(
+    Work(
+        name="orders.seat",
+        title=_("Orders waiting for an account"),
+        model=Order,
+        stages=_waiting([Delivery.INSTANT.value, Delivery.MANUAL.value]),
+        url=_list("waiting=seat"),
+        permission="orders.view_order",
+        order=10,
+        urgent=True,
+    )
+)
+needs_hands(
+    Work(
+        name="orders.invitation",
+        title=_("Invitations to send to customers' own accounts"),
+        model=Order,
+        stages=_waiting([Delivery.CUSTOMER_EMAIL.value]),
+        url=_list("waiting=email"),
+        permission="orders.view_order",
+        order=20,
+        urgent=True,
+    )
+)
+needs_hands(
+    Work(
+        # A free seat goes to whoever waits within seconds: an instant order that still waits
+        # says that the pool of its plan is used up.
+        name="pool.short",
+        title=_("Plans whose pool is shorter than what waits"),
+        model=Order,
+        stages=lambda now: [
+            {"$match": {"state": Order.State.PAID.value, "delivery": Delivery.INSTANT.value}},
+            {"$group": {"_id": "$plan_id"}},
+            {"$group": {"_id": None, "count": {"$sum": 1}}},
+        ],
+        url=lambda: reverse("admin:subscriptions_credential_changelist"),
+        permission="subscriptions.view_credential",
+        order=30,
+        urgent=True,
+    )
+)

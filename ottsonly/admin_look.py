@@ -128,6 +128,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": static_file("img/favicon.svg")}
     ],
+    "DASHBOARD_CALLBACK": "console.dashboard.fill",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [static_file("css/tokens.css"), static_file("css/console.css")],

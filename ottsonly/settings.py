@@ -246,6 +246,7 @@ PERIODIC_JOBS: list[dict[str, Any]] = [
         "shared": True,
     },
     {"name": "collect-alerts", "run": "telegram_alerts.digest.collect_held", "every": 60},
+    {"name": "sum-days", "run": "console.figures.close_days", "every": 1800},
     {"name": "daily-summary", "run": "telegram_alerts.digest.send_daily_summary", "at": "09:00"},
 ]
 

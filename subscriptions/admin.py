@@ -1,10 +1,14 @@
 """Stored accounts and subscriptions in the console."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
@@ -13,9 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from accounts.admin import by_person
 from catalog.models import Plan
+from console.hands import Work, counted, moment, needs_hands
 from orders.services import deliver_waiting_orders
 from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
-from subscriptions.models import Credential, Extension, Reveal, Subscription
+from subscriptions.models import ENDING_DAYS, Credential, Extension, Reveal, Subscription
 from subscriptions.services import add_credential, change_password
 
 
@@ -103,6 +108,26 @@ class CredentialAdmin(ConsoleAdmin):
         deliver_waiting_orders()
 
 
+class EndingFilter(admin.SimpleListFilter):
+    """What ends soon, whenever it began."""
+
+    title, parameter_name = _("ending"), "ending"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("within 3 days"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() != "1":
+            return queryset
+        now = timezone.now()
+        return queryset.filter(
+            state=Subscription.State.ACTIVE,
+            ends_at__gt=now,
+            ends_at__lte=now + timedelta(days=ENDING_DAYS),
+            delivered_at__isnull=False,
+        )
+
+
 SUBSCRIPTION_TONES = {"active": "good", "ending": "warn", "waiting": "warn", "cancelled": "bad"}
 
 
@@ -111,11 +136,11 @@ class SubscriptionAdmin(WindowedAdmin):
     """Subscriptions as they are; what changes them goes by the services."""
 
     list_display = ("created_at", "__str__", "user", "state_chip", "delivery", "ends_at")
-    list_filter = ("state", "delivery")
+    list_filter = ("state", EndingFilter, "delivery")
     list_prefetch = ("user",)
     search_fields = ("user",)
     search_help_text = _("Phone or e-mail of the customer")
-    narrow_parameters = ("user__id__exact",)
+    narrow_parameters = ("user__id__exact", "ending")
     exclude = ("hue", "mark")
     empty_text = _("No subscription began in these days. Look further back.")
 
@@ -150,3 +175,22 @@ class RevealAdmin(WindowedAdmin):
 
     def search(self, text: str) -> dict[str, Any] | None:
         return by_person(text)
+
+
+needs_hands(
+    Work(
+        name="subscriptions.ending",
+        title=_("Subscriptions that end within 3 days"),
+        model=Subscription,
+        stages=lambda now: counted(
+            {
+                "state": Subscription.State.ACTIVE.value,
+                "ends_at": {"$gt": moment(now), "$lte": moment(now + timedelta(days=ENDING_DAYS))},
+                "delivered_at": {"$ne": None},
+            }
+        ),
+        url=lambda: f"{reverse('admin:subscriptions_subscription_changelist')}?ending=1",
+        permission="subscriptions.view_subscription",
+        order=60,
+    )
+)

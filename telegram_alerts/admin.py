@@ -5,11 +5,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from console.hands import Work, counted, needs_hands
 from ottsonly.admin import WindowedAdmin, chip
 from telegram_alerts.delivery import is_configured, resume, send_again
 from telegram_alerts.models import Alert, DeliveryPause
@@ -79,3 +81,16 @@ class AlertAdmin(WindowedAdmin):
             messages.warning(
                 request, _t("%d were sent or are being sent already.") % (len(alerts) - again)
             )
+
+
+needs_hands(
+    Work(
+        name="alerts.failed",
+        title=_("Alerts that could not be sent"),
+        model=Alert,
+        stages=lambda now: counted({"state": Alert.State.FAILED.value}, age="created_at"),
+        url=lambda: f"{reverse('admin:telegram_alerts_alert_changelist')}?state__exact=failed",
+        permission="telegram_alerts.view_alert",
+        order=80,
+    )
+)

@@ -1,17 +1,20 @@
 """Payments in the console: looked at here, moved only by the services."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import UserAdmin, by_person
 from accounts.models import User
+from console.hands import Work, counted, moment, needs_hands
 from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
@@ -353,3 +356,37 @@ class OpenItemAdmin(WindowedAdmin):
     @admin.display(description=_("Amount"))
     def amount(self, item: OpenItem) -> str:
         return format_rupees(item.amount_paise)
+
+
+# A payment takes minutes; what is pending longer was given up, or its news was lost.
+STUCK_AFTER = timedelta(minutes=30)
+
+needs_hands(
+    Work(
+        name="recharges.stuck",
+        title=_("Top-ups stuck while waiting for the payment"),
+        model=Recharge,
+        stages=lambda now: counted(
+            {
+                "state": Recharge.State.PENDING.value,
+                "created_at": {"$lte": moment(now - STUCK_AFTER)},
+            },
+            age="created_at",
+        ),
+        url=lambda: f"{reverse('admin:wallet_recharge_changelist')}?state__exact=pending",
+        permission="wallet.view_recharge",
+        order=70,
+    )
+)
+needs_hands(
+    Work(
+        name="openitems.open",
+        title=_("Payments that no document explains"),
+        model=OpenItem,
+        stages=lambda now: counted({"state": OpenItem.State.OPEN.value}, age="created_at"),
+        url=lambda: f"{reverse('admin:wallet_openitem_changelist')}?state__exact=open",
+        permission="wallet.view_openitem",
+        order=65,
+        urgent=True,
+    )
+)
