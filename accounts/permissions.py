@@ -16,6 +16,7 @@ SHOP_DOCUMENTS = frozenset(
         "orders.refund",
         "subscriptions.credential",
         "subscriptions.extension",
+        "subscriptions.reminder",
         "subscriptions.reveal",
         "subscriptions.subscription",
         "telegram_alerts.alert",

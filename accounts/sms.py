@@ -24,6 +24,9 @@ class SmsBackend(Protocol):
     def send_phone_changed(self, *, phone: str, new_phone: str) -> None:
         """Tell `phone` that its account moved to `new_phone` (masked), or raise SmsError."""
 
+    def send_reminder(self, *, phone: str, text: str) -> None:
+        """Send one line about a subscription to `phone` (E.164), or raise SmsError."""
+
 
 class ConsoleSms:
     """Prints the code on the terminal of the developer; for development only."""
@@ -35,6 +38,9 @@ class ConsoleSms:
         print(
             f"[sms] to {phone}: your {settings.SHOP_NAME} account moved to {new_phone}", flush=True
         )
+
+    def send_reminder(self, *, phone: str, text: str) -> None:
+        print(f"[sms] to {phone}: {text}", flush=True)
 
 
 class Msg91Sms:
@@ -55,6 +61,10 @@ class Msg91Sms:
         template = settings.MSG91_PHONE_CHANGED_TEMPLATE_ID
         if settings.MSG91_AUTH_KEY and template:
             self._send(phone, template, "", number=new_phone)
+
+    def send_reminder(self, *, phone: str, text: str) -> None:
+        """Send by the flow SMS_REMINDER_TEMPLATE_ID, whose template has the variable ##text##."""
+        self._send(phone, settings.SMS_REMINDER_TEMPLATE_ID, "", text=text)
 
     def _send(self, phone: str, template: str, dlt_template: str, **variables: str) -> None:
         body = {
@@ -102,3 +112,13 @@ def send_sms_phone_changed(*, phone: str, new_phone: str) -> None:
     """
     backend: SmsBackend = import_string(settings.SMS_BACKEND)()
     backend.send_phone_changed(phone=phone, new_phone=new_phone)
+
+
+def send_sms_reminder(*, phone: str, text: str) -> None:
+    """Send one line about a subscription by the configured gateway.
+
+    Raises:
+        SmsError: the gateway did not take it.
+    """
+    backend: SmsBackend = import_string(settings.SMS_BACKEND)()
+    backend.send_reminder(phone=phone, text=text)

@@ -16,6 +16,7 @@ from orders.signals import order_delivered, order_paid, order_refunded
 from ottsonly.money import format_rupees
 from subscriptions.signals import (
     credentials_replaced,
+    reminders_written,
     subscription_cancelled,
     subscription_extended,
 )
@@ -35,6 +36,7 @@ def connect() -> None:
         (credentials_replaced, on_credentials_replaced),
         (subscription_extended, on_subscription_extended),
         (subscription_cancelled, on_subscription_cancelled),
+        (reminders_written, on_reminders_written),
         (wallet_recharged, on_wallet_recharged),
         (phone_changed, on_phone_changed),
         (source_refund_requested, on_source_refund_requested),
@@ -109,6 +111,20 @@ def on_subscription_cancelled(*, subscription: Any, **kwargs: Any) -> None:
         subscription,
         _("%s was cancelled") % subscription,
         _("It has ended and its login is not yours any more."),
+    )
+
+
+def on_reminders_written(*, reminders: Any, **kwargs: Any) -> None:
+    """An end is near or was reached: one command, however many there are."""
+    Notification.objects.bulk_create(
+        Notification(
+            user_id=reminder.user_id,
+            kind=Notification.Kind.SUBSCRIPTION,
+            title=_title(reminder.title),
+            body=reminder.body,
+            link=reverse("subscriptions:detail", args=[reminder.subscription_id]),
+        )
+        for reminder in reminders
     )
 
 

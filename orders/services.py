@@ -1,7 +1,7 @@
 """The one place where stock, wallet and subscription meet."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -69,7 +69,9 @@ def place_order(
     )
 
 
-def renew(*, user: Any, quote: Quote, state_code: str = "") -> Order:
+def renew(
+    *, user: Any, quote: Quote, state_code: str = "", automatic_for: datetime | None = None
+) -> Order:
     """Add a period to a subscription from the wallet, at the quoted price: all of it, or nothing.
 
     It takes no stock and keeps the seat. The period starts where the last one ends, or now where
@@ -79,6 +81,8 @@ def renew(*, user: Any, quote: Quote, state_code: str = "") -> Order:
         quote: verified, with `renews` naming the subscription. Whoever renews by itself makes one
             with a key derived from subscription and end, so that no end is renewed twice.
         state_code: as for a purchase.
+        automatic_for: the end that an automatic renewal is for: it is made only if that is still
+            the end and the customer still wants it.
 
     Returns:
         The order of the renewal; the earlier one when the same key renewed already.
@@ -89,7 +93,9 @@ def renew(*, user: Any, quote: Quote, state_code: str = "") -> Order:
         InsufficientBalance, PriceChanged, KeyReused: as for a purchase.
     """
     order_id = ObjectId()
-    return _once(user, quote, lambda: _add_renewal(user, quote, state_code, order_id))
+    return _once(
+        user, quote, lambda: _add_renewal(user, quote, state_code, order_id, automatic_for)
+    )
 
 
 def _once(
@@ -222,13 +228,22 @@ def _buy(
     return order
 
 
-def _add_renewal(user: Any, quote: Quote, state_code: str, order_id: ObjectId) -> Order:
+def _add_renewal(
+    user: Any,
+    quote: Quote,
+    state_code: str,
+    order_id: ObjectId,
+    automatic_for: datetime | None,
+) -> Order:
     plan = _plan_at(quote)
     subscription = (
         Subscription.objects.for_user(user).filter(pk=ObjectId(quote.renews), plan=plan).first()
     )
     if subscription is None or not subscription.can_renew:
         raise RenewalRefused(_("This plan has ended, so it cannot be renewed. Buy it again."))
+    wanted = subscription.auto_renew and subscription.ends_at == automatic_for
+    if automatic_for is not None and not wanted:
+        raise RenewalRefused(_("Your plan was changed at the same moment. Please look again."))
     now = clock.now()
     order = Order(
         pk=order_id,

@@ -239,6 +239,10 @@ PERIODIC_JOBS: list[dict[str, Any]] = [
         "every": 20,
     },
     {"name": "reconcile", "run": "wallet.reconciliation.reconcile_recent", "every": 900},
+    {"name": "expire-subscriptions", "run": "subscriptions.lifecycle.expire_due", "every": 5},
+    {"name": "renew", "run": "orders.auto_renewal.renew_due", "every": 600},
+    {"name": "remind", "run": "subscriptions.lifecycle.remind_due", "every": 300},
+    {"name": "send-reminders", "run": "subscriptions.messages.send_due_messages", "every": 15},
     {
         "name": "send-alerts",
         "run": "telegram_alerts.delivery.deliver_due",
@@ -249,6 +253,16 @@ PERIODIC_JOBS: list[dict[str, Any]] = [
     {"name": "sum-days", "run": "console.figures.close_days", "every": 1800},
     {"name": "daily-summary", "run": "telegram_alerts.digest.send_daily_summary", "at": "09:00"},
 ]
+
+# Reminders leave the shop by e-mail when there is a server, by SMS when there is a template.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=True)
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@localhost")
+SMS_REMINDER_TEMPLATE_ID = env.str("SMS_REMINDER_TEMPLATE_ID", default="")
 
 SHOP_NAME = "OTTSONLY"
 SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")

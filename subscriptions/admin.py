@@ -20,7 +20,7 @@ from catalog.models import Plan
 from console.hands import Work, counted, moment, needs_hands
 from orders.services import deliver_waiting_orders
 from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
-from subscriptions.models import ENDING_DAYS, Credential, Extension, Reveal, Subscription
+from subscriptions.models import ENDING_DAYS, Credential, Extension, Reminder, Reveal, Subscription
 from subscriptions.services import add_credential, change_password
 
 
@@ -172,6 +172,22 @@ class RevealAdmin(WindowedAdmin):
     search_help_text = _("Phone or e-mail of the person who looked")
     narrow_parameters = ("user__id__exact",)
     empty_text = _("Nobody looked at login details in these days. Look further back.")
+
+    def search(self, text: str) -> dict[str, Any] | None:
+        return by_person(text)
+
+
+@admin.register(Reminder)
+class ReminderAdmin(WindowedAdmin):
+    """What customers were told about an end, and what of it left by SMS or e-mail."""
+
+    list_display = ("created_at", "user", "kind", "ends_at", "state", "channels", "last_error")
+    list_filter = ("state", "kind")
+    list_prefetch = ("user",)
+    search_fields = ("user",)
+    search_help_text = _("Phone or e-mail of the customer")
+    narrow_parameters = ("user__id__exact",)
+    empty_text = _("Nobody was reminded in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:
         return by_person(text)

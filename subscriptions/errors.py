@@ -21,3 +21,7 @@ class ExtensionRefused(ShopError):
 
 class CancellationRefused(ShopError):
     """The subscription cannot be ended by hand."""
+
+
+class AutoRenewRefused(ShopError):
+    """The automatic renewal cannot be switched as asked."""

@@ -10,7 +10,6 @@ from catalog.models import Delivery, Plan
 from ottsonly import clock
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
-from ottsonly.states import sources
 from subscriptions.errors import (
     CancellationRefused,
     ExtensionRefused,
@@ -252,25 +251,3 @@ def reveal_credentials(*, subscription: Subscription, user: Any, ip: str) -> dic
         "profile": credential.profile,
         "notes": credential.notes,
     }
-
-
-def expire_subscription(*, subscription: Subscription) -> bool:
-    """End a subscription whose time is over; say whether this call ended it.
-
-    Compare-and-set on the `ends_at` that was read: a renewal in between wins.
-    """
-
-    def work() -> bool:
-        ended = Subscription.objects.filter(
-            pk=subscription.pk,
-            state__in=sources(Subscription.TRANSITIONS, Subscription.State.EXPIRED),
-            delivered_at__isnull=False,
-            ends_at=subscription.ends_at,
-            ends_at__lte=clock.now(),
-        ).update(state=Subscription.State.EXPIRED)
-        if ended != 1:
-            return False
-        release_seat(subscription=subscription)
-        return True
-
-    return in_transaction(work)

@@ -10,3 +10,5 @@ credentials_replaced = Signal()
 subscription_extended = Signal()
 # subscription=: an operator ended it.
 subscription_cancelled = Signal()
+# reminders=: a list of Reminders, whose titles and bodies the customers are told.
+reminders_written = Signal()

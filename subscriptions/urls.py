@@ -8,5 +8,6 @@ app_name = "subscriptions"
 urlpatterns = [
     path("", views.subscription_list, name="list"),
     path("<objectid:pk>/", views.subscription_detail, name="detail"),
+    path("<objectid:pk>/auto-renew/", views.auto_renew, name="auto_renew"),
     path("<objectid:pk>/credentials/", views.reveal, name="reveal"),
 ]

@@ -1,8 +1,14 @@
 """Pages of the customer's subscriptions."""
 
+from datetime import timedelta
+
 from bson import ObjectId
+from django.conf import settings
+from django.contrib import messages
+from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
@@ -10,9 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.decorators import CustomerRequest, customer_required
 from ottsonly.paging import page_by_time
 from ottsonly.requests import client_ip
-from subscriptions.errors import NotDelivered
+from subscriptions.errors import AutoRenewRefused, NotDelivered
+from subscriptions.lifecycle import FIRST_TRY_DAYS, set_auto_renew
 from subscriptions.models import Subscription
 from subscriptions.services import reveal_credentials
+
+PRICE_SALT = "subscriptions.auto_renew"
 
 
 @require_safe
@@ -33,8 +42,46 @@ def subscription_list(request: CustomerRequest) -> HttpResponse:
 @customer_required
 def subscription_detail(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """One subscription of mine, without its secrets."""
-    subscription = get_object_or_404(Subscription.objects.for_user(request.user), pk=pk)
-    return _page(request, subscription)
+    return _page(request, _mine(request, pk))
+
+
+@require_POST
+@customer_required
+def auto_renew(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
+    """Switch the automatic renewal; switching on agrees to the price that the page showed."""
+    subscription = _mine(request, pk)
+    is_on = request.POST.get("on") == "1"
+    try:
+        shown_paise = _shown_price(subscription, request.POST.get("price", "")) if is_on else 0
+        set_auto_renew(
+            subscription=subscription, user=request.user, is_on=is_on, shown_paise=shown_paise
+        )
+    except AutoRenewRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        told = (
+            _("It renews by itself now.") if is_on else _("It does not renew by itself any more.")
+        )
+        messages.success(request, told)
+    return redirect(subscription)
+
+
+def _mine(request: CustomerRequest, pk: ObjectId) -> Subscription:
+    mine = Subscription.objects.for_user(request.user)
+    return get_object_or_404(mine.select_related("plan__platform", "credential"), pk=pk)
+
+
+def _signed_price(subscription: Subscription) -> str:
+    return signing.dumps(subscription.plan.price_paise, salt=f"{PRICE_SALT}:{subscription.pk}")
+
+
+def _shown_price(subscription: Subscription, text: str) -> int:
+    """Return the price that the page showed for this subscription."""
+    salt = f"{PRICE_SALT}:{subscription.pk}"
+    try:
+        return int(signing.loads(text, salt=salt, max_age=settings.QUOTE_LIFETIME_SECONDS))
+    except signing.BadSignature:
+        raise AutoRenewRefused(_("This page was open too long. Please look at it again.")) from None
 
 
 @require_POST
@@ -44,9 +91,7 @@ def subscription_detail(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
 @sensitive_variables()
 def reveal(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Show the login details: recorded, and kept by no cache."""
-    subscription = get_object_or_404(
-        Subscription.objects.for_user(request.user).select_related("credential"), pk=pk
-    )
+    subscription = _mine(request, pk)
     try:
         credentials = reveal_credentials(
             subscription=subscription, user=request.user, ip=client_ip(request)
@@ -72,5 +117,8 @@ def _page(
         "subscription": subscription,
         "orders": list(subscription.orders.order_by("-pk")),
         "credentials": credentials,
+        "can_auto_renew": subscription.is_running() and subscription.plan_is_sold,
+        "signed_price": _signed_price(subscription),
+        "renewal_from": subscription.ends_at - timedelta(days=FIRST_TRY_DAYS),
     }
     return render(request, template or "subscriptions/detail.html", context)

@@ -17,10 +17,10 @@ from orders.refunds import proposed_refund_paise, refund_order
 from orders.services import deliver, deliver_waiting_orders, renew
 from ottsonly import clock
 from subscriptions.errors import CancellationRefused, ExtensionRefused
+from subscriptions.lifecycle import expire
 from subscriptions.models import Extension, Subscription
 from subscriptions.services import (
     cancel_subscription,
-    expire_subscription,
     extend_subscription,
     replace_credentials,
 )
@@ -278,7 +278,7 @@ def _take_step(step, key, subscription, days, moment):
     elif step == "replace" and running and days.started:
         replace_credentials(subscription=subscription, reason="", actor=None)
     elif step == "expire":
-        if expire_subscription(subscription=subscription):
+        if expire([subscription.pk]):
             days.over = True
     elif step in ("refund first", "refund last") and open_orders:
         order = open_orders[0 if step == "refund first" else -1]

@@ -16,8 +16,8 @@ from orders.models import Order
 from orders.quotes import Quote, quote_for, read_quote
 from orders.services import deliver, place_order, renew
 from ottsonly import clock
+from subscriptions.lifecycle import expire
 from subscriptions.models import Credential, Subscription
-from subscriptions.services import expire_subscription
 from telegram_alerts.models import Alert
 from tests.factories import (
     AdminFactory,
@@ -176,7 +176,7 @@ def test_past_its_end_a_period_starts_now_as_long_as_the_seat_is_kept(customer, 
 def test_an_expired_subscription_is_bought_anew(customer, client_for, running):
     client = client_for(customer)
     with time_machine.travel(running.ends_at + timedelta(days=1)):
-        assert expire_subscription(subscription=running) is True
+        assert expire([running.pk]) == 1
         with pytest.raises(RenewalRefused):
             renew_now(customer, running)
     page = client.get(running.renew_url)
@@ -189,7 +189,7 @@ def test_an_expiry_that_read_the_old_end_does_not_end_a_renewed_one(customer, ru
     stale = Subscription.objects.get()
     with time_machine.travel(running.ends_at + timedelta(minutes=1)):
         renew_now(customer, running)
-        assert expire_subscription(subscription=stale) is False
+        assert expire([stale.pk]) == 0
     fresh = Subscription.objects.get()
     assert (fresh.state, fresh.holds_seat) == ("active", True)
 
