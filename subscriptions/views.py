@@ -71,7 +71,8 @@ def _mine(request: CustomerRequest, pk: ObjectId) -> Subscription:
     return get_object_or_404(mine.select_related("plan__platform", "credential"), pk=pk)
 
 
-def _signed_price(subscription: Subscription) -> str:
+def signed_price(subscription: Subscription) -> str:
+    """Return the price that the page shows, so that no other can be agreed to."""
     return signing.dumps(subscription.plan.price_paise, salt=f"{PRICE_SALT}:{subscription.pk}")
 
 
@@ -118,7 +119,7 @@ def _page(
         "orders": list(subscription.orders.order_by("-pk")),
         "credentials": credentials,
         "can_auto_renew": subscription.is_running() and subscription.plan_is_sold,
-        "signed_price": _signed_price(subscription),
+        "signed_price": signed_price(subscription),
         "renewal_from": subscription.ends_at - timedelta(days=FIRST_TRY_DAYS),
     }
     return render(request, template or "subscriptions/detail.html", context)

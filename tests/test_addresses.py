@@ -156,6 +156,12 @@ ADDRESSES = {
     "wallet/razorpay/webhook": Line(post="400 400 400 400 400"),
     "subscriptions/": page(MINE),
     "subscriptions/<objectid:pk>/": page(OWN, pk="{subscription}"),
+    "subscriptions/<objectid:pk>/auto-renew/": Line(
+        post=OWN_GO,
+        data={"on": "1", "price": "{auto_renewal}"},
+        changes={"owner": "subscriptions subscription_reminders"},
+        values={"pk": "{subscription}"},
+    ),
     "subscriptions/<objectid:pk>/credentials/": Line(
         post=OWN, changes={"owner": "credential_reveals"}, values={"pk": "{subscription}"}
     ),

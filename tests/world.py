@@ -13,6 +13,7 @@ from orders.models import Order
 from orders.quotes import quote_for
 from orders.refunds import refund_order
 from subscriptions.services import reveal_credentials
+from subscriptions.views import signed_price
 from tests.factories import (
     AdminFactory,
     CustomerFactory,
@@ -73,6 +74,7 @@ def make_world() -> World:
             "notice": str(notice.pk),
             "quote": quote_for(user=owner, plan=plan),
             "renewal": quote_for(user=owner, plan=plan, renews=order.subscription),
+            "auto_renewal": signed_price(order.subscription),
             "enrolment": link,
         },
         private=[order.number, owner.email, "seat@example.com", "s3cret-Pa55"],

@@ -8,6 +8,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 from notifications.models import Notification
 from orders.refunds import refund_order
 from ottsonly.models import PeriodicJob
+from subscriptions.lifecycle import write_reminder
 from subscriptions.models import Subscription
 from subscriptions.services import extend_subscription, reveal_credentials
 from telegram_alerts.models import Alert
@@ -42,6 +43,7 @@ def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
     WebhookEvent.objects.create(event_id="evt_1", type="order.paid", payload="{}")
     PeriodicJob.objects.create(name="a-job", next_run=order.created_at)
     Notification.objects.create(user=customer, kind="notice", title="Hello")
+    write_reminder(subscription=order.subscription, kind="days_3", title="Ends soon", body="")
     return {
         "plan": plan,
         "account": account,
