@@ -31,6 +31,7 @@ from orders.signals import order_delivered, order_paid
 from ottsonly import clock
 from ottsonly.audit import record_event
 from ottsonly.limits import allow
+from ottsonly.metrics import purchase_counted
 from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
 from subscriptions.seats import claim_seat, claim_seat_of
@@ -105,12 +106,13 @@ def _once(
     if not user.is_customer or not user.is_active:
         raise OrderRefused(_("Only customers can buy."))
     try:
-        if not allow(f"purchase:{user.pk}", limit=settings.PURCHASES_PER_HOUR, seconds=3600):
-            raise TooManyPurchases(
-                _("You bought a lot just now. Please go on in an hour. Nothing was taken.")
-            )
-        ensure_wallet(user.pk)
-        return in_transaction(work)
+        with purchase_counted("renewal" if quote.renews else "purchase"):
+            if not allow(f"purchase:{user.pk}", limit=settings.PURCHASES_PER_HOUR, seconds=3600):
+                raise TooManyPurchases(
+                    _("You bought a lot just now. Please go on in an hour. Nothing was taken.")
+                )
+            ensure_wallet(user.pk)
+            return in_transaction(work)
     except (IntegrityError, TooManyPurchases):
         # A second click is no further purchase: it is shown the first one.
         earlier = Order.objects.filter(user_id=user.pk, key=quote.key).first()

@@ -19,7 +19,10 @@ class OttsonlyConfig(AppConfig):
     default_auto_field = OBJECT_ID
 
     def ready(self) -> None:
+        from ottsonly import sentry
+
         register_converter(ObjectIdConverter, "objectid")
+        sentry.start()
         make_unique_indexes_usable()
 
 

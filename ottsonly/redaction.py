@@ -19,9 +19,11 @@ SECRET_SETTINGS = (
 )
 SHORTEST_SECRET = 6
 # A number in E.164, or ten digits that an Indian mobile can start with; the last three stay.
-PHONE = re.compile(r"(?<![\w.])(\+\d{1,3}[ -]?\d{2}|[6-9]\d)[\d -]{4,10}(\d{3})(?![\w.])")
+PHONE = re.compile(
+    r"(?<![\w.])(\+91[ -]?\d{2}|\+\d{1,3}[ -]?\d|[6-9]\d)[\d -]{4,10}(\d{3})(?![\w.])"
+)
 URI_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
-BOT_TOKEN = re.compile(r"\b\d{5,}:[\w-]{20,}")
+BOT_TOKEN = re.compile(r"\d{5,}:[\w-]{20,}")
 
 
 def redact(text: str) -> str:

@@ -112,6 +112,9 @@ MIGRATION_MODULES = {
     "contenttypes": "ottsonly.contrib_migrations.contenttypes",
 }
 MIDDLEWARE = [
+    "ottsonly.logs.RequestIdMiddleware",
+    "ottsonly.health.ProbeMiddleware",
+    "ottsonly.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -311,11 +314,30 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Probes of machines: what each room tells is named by string.
+READINESS_CHECKS = {
+    "database": "ottsonly.health.check_database",
+    "worker": "ottsonly.health.check_worker",
+    "outbox": "telegram_alerts.health.check_outbox",
+}
+METRIC_SOURCES = ["ottsonly.metrics.job_metrics", "telegram_alerts.health.outbox_metrics"]
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+WORKER_SILENCE_SECONDS = env.int("WORKER_SILENCE_SECONDS", default=120)
+OUTBOX_SILENCE_SECONDS = env.int("OUTBOX_SILENCE_SECONDS", default=900)
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
+if LOG_FORMAT not in ("plain", "json"):
+    raise ImproperlyConfigured(f'LOG_FORMAT is "plain" or "json", not "{LOG_FORMAT}".')
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "ottsonly.logs.PlainFormatter"},
+        "json": {"()": "ottsonly.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # The HTTP client of the Telegram library logs addresses, and its address holds the bot token.
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from razorpay.errors import BadRequestError, GatewayError, ServerError
 
+from ottsonly.metrics import gateway_timed
 from wallet.circuit import CIRCUIT
 from wallet.errors import GatewayRefused, GatewayUnavailable, TopUpRefused
 
@@ -183,7 +184,8 @@ class RazorpayGateway:
         try:
             for attempt in range(1, TRIES + 1):
                 try:
-                    result = self._once(read, function, deadline, *args, **more)
+                    with gateway_timed(function.__qualname__):
+                        result = self._once(read, function, deadline, *args, **more)
                     failed = False
                     return result
                 except GatewayRefused:
