@@ -25,13 +25,14 @@ def test_a_borrowed_signature_is_refused_before_razorpay_is_asked(razorpay, rech
     signature = _sign(razorpay.key_secret, f"{other.razorpay_order_id}|pay_1")
     # Whoever asked would hear nothing from here on, and say so by another error.
     settings.RAZORPAY_BASE_URL = "http://127.0.0.1:9"
-    with pytest.raises(TopUpRefused):
+    with pytest.raises(TopUpRefused) as refused:
         confirm_callback(
             recharge=recharge,
             order_id=other.razorpay_order_id,
             payment_id="pay_1",
             signature=signature,
         )
+    assert type(refused.value) is TopUpRefused
     assert set(Recharge.objects.values_list("state", flat=True)) == {Recharge.State.PENDING}
     assert (balance_of(recharge.user_id), balance_of(other.user_id)) == (0, 0)
 
