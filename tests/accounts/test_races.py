@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.db.models import F
 
 from accounts import services
-from accounts.errors import CodeExpired, LastAdmin
+from accounts.errors import CodeExpired, CodeLocked, LastAdmin
 from accounts.models import OneTimeCode, User
 from ottsonly.mongo import in_transaction
 from tests.accounts.conftest import PHONE, other_than
@@ -50,9 +50,9 @@ def test_the_fifth_guess_is_the_last_though_two_make_it(code: str) -> None:
     OneTimeCode.objects.update(attempts=4)
     wrong = other_than(code)
     with rival_before("update", "one_time_codes", lambda: use(wrong)) as rival:
-        with pytest.raises(services.CodeLocked):
+        with pytest.raises(CodeLocked):
             use(code)
-    assert [type(result) for result in rival.results] == [services.CodeLocked]
+    assert [type(result) for result in rival.results] == [CodeLocked]
     assert (OneTimeCode.objects.get().attempts, User.objects.count()) == (5, 0)
 
 
