@@ -29,7 +29,15 @@ SHOP_DOCUMENTS = frozenset(
     }
 )
 # The trace and the workers' jobs hold no secrets, so support reads them too; nobody changes them.
-VIEWED_IN_CONSOLE = SHOP_DOCUMENTS | {"ottsonly.auditevent", "ottsonly.periodicjob"}
+# Issued papers are as little changed as the trace.
+VIEWED_IN_CONSOLE = SHOP_DOCUMENTS | {
+    "invoices.creditnote",
+    "invoices.duedocument",
+    "invoices.invoice",
+    "invoices.series",
+    "ottsonly.auditevent",
+    "ottsonly.periodicjob",
+}
 
 
 def _permissions(labels: frozenset[str], actions: tuple[str, ...]) -> frozenset[str]:

@@ -191,6 +191,7 @@ class OrderAdmin(WindowedAdmin):
                     ("created_at", "customer"),
                     ("platform_name", "plan_name"),
                     ("price", "duration_days"),
+                    ("state_code", "paper"),
                     ("delivery", "customer_email"),
                 )
             },
@@ -206,7 +207,7 @@ class OrderAdmin(WindowedAdmin):
             },
         ),
     ]
-    readonly_fields = ("customer", "price", "refunded", "state_chip")
+    readonly_fields = ("customer", "paper", "price", "refunded", "state_chip")
 
     def search(self, text: str) -> dict[str, Any] | None:
         number = order_number(text)
@@ -228,6 +229,10 @@ class OrderAdmin(WindowedAdmin):
     @admin.display(description=_("Price"))
     def price(self, order: Order) -> str:
         return format_rupees(order.price_paise)
+
+    @admin.display(description=_("Receipt or invoice"))
+    def paper(self, order: Order) -> SafeString:
+        return link_to(reverse("admin:paper_order", args=[order.pk]), _("Look at it"))
 
     @admin.display(description=_("Refunded"))
     def refunded(self, order: Order) -> str:

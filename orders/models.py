@@ -120,6 +120,11 @@ class Order(models.Model):
         return reverse("orders:detail", args=[self.number])
 
     @property
+    def paper_url(self) -> str:
+        """Where the receipt or invoice is printed, in a room above."""
+        return reverse("invoices:order", args=[self.pk])
+
+    @property
     def is_waiting(self) -> bool:
         return self.state == self.State.PAID
 
@@ -190,3 +195,8 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"refund of {self.amount_paise} paise"
+
+    @property
+    def paper_url(self) -> str:
+        """Where the note of it is printed, in a room above."""
+        return reverse("invoices:refund", args=[self.pk])

@@ -77,6 +77,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             entry(_("Top-ups"), "add_card", "wallet_recharge", "wallet.view_recharge"),
+            entry(_("Invoices"), "receipt", "invoices_invoice", "invoices.view_invoice"),
+            entry(_("Credit notes"), "undo", "invoices_creditnote", "invoices.view_creditnote"),
             entry(
                 _("Ledger"),
                 "account_balance_wallet",

@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "wallet.apps.WalletConfig",
     "subscriptions.apps.SubscriptionsConfig",
     "orders.apps.OrdersConfig",
+    "invoices.apps.InvoicesConfig",
     "notifications.apps.NotificationsConfig",
     "telegram_alerts.apps.TelegramAlertsConfig",
     "console.apps.ConsoleRoomConfig",
@@ -246,6 +247,7 @@ PERIODIC_JOBS: list[dict[str, Any]] = [
     {"name": "renew", "run": "orders.auto_renewal.renew_due", "every": 600},
     {"name": "remind", "run": "subscriptions.lifecycle.remind_due", "every": 300},
     {"name": "send-reminders", "run": "subscriptions.messages.send_due_messages", "every": 15},
+    {"name": "issue-invoices", "run": "invoices.services.issue_due_documents", "every": 2},
     {
         "name": "send-alerts",
         "run": "telegram_alerts.delivery.deliver_due",
@@ -340,5 +342,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # The HTTP client of the Telegram library logs addresses, and its address holds the bot token.
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    # The font library lists the letters of every PDF, which are those of a customer's name.
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "fontTools", "fpdf")},
 }

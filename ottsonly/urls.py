@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("orders.urls")),
     path("wallet/", include("wallet.urls")),
     path("subscriptions/", include("subscriptions.urls")),
+    path("receipts/", include("invoices.urls")),
     path("notifications/", include("notifications.urls")),
     path("help/", include("help_pages.urls")),
     path("admin/", include("console.urls")),

@@ -140,6 +140,12 @@ ADDRESSES = {
     ),
     "orders/": page(MINE),
     "orders/<str:number>/": page(OWN, number="{order}"),
+    "receipts/orders/<objectid:pk>/": page(OWN, pk="{order_id}"),
+    "receipts/orders/<objectid:pk>/pdf/": page(OWN, pk="{order_id}"),
+    "receipts/refunds/<objectid:pk>/": page(OWN, pk="{refund}"),
+    "receipts/refunds/<objectid:pk>/pdf/": page(OWN, pk="{refund}"),
+    "receipts/topups/<objectid:pk>/": page(OWN, pk="{paid_recharge}"),
+    "receipts/topups/<objectid:pk>/pdf/": page(OWN, pk="{paid_recharge}"),
     "wallet/": page(MINE),
     "wallet/statement/": page(MINE),
     "wallet/statement/print/": Line(get=MINE, counts="counters"),
@@ -189,6 +195,8 @@ def console(support: str, admin: str, *, support_post: str = "", admin_post: str
 # it changes is for other tests), support's nothing. A model
 # of which `world` has no document leads back to the console's start (302).
 CONSOLE = [
+    # The papers of any order, refund or top-up, here asked for by the key of an invoice.
+    (r"invoices/invoice/<objectid:pk>/of-(order|refund|recharge)/", console("404", "404")),
     (r"login/", Line("403 403 302 302 302", "403 403 302 302 302", "403 403 302 302 302")),
     (
         r"logout/",

@@ -56,10 +56,21 @@ def make_world() -> World:
     add_account(plan, seats=5, login="seat@example.com")
     give_money(owner, 700_00)
     order = buy(owner, plan)
-    refund_order(order=order, amount_paise=10_00, reason="x", actor=None, key="r", take_back=False)
+    refund = refund_order(
+        order=order, amount_paise=10_00, reason="x", actor=None, key="r", take_back=False
+    )
     reveal_credentials(subscription=order.subscription, user=owner, ip="10.0.0.1")
     recharge = Recharge.objects.create(
         user=owner, amount_paise=300_00, key="first", razorpay_order_id="order_1"
+    )
+    paid = Recharge.objects.create(
+        user=owner,
+        amount_paise=200_00,
+        key="paid",
+        razorpay_order_id="order_paid",
+        payment_id="pay_paid",
+        state=Recharge.State.COMPLETED,
+        completed_at=timezone.now(),
     )
     _others(owner)
     link = create_enrolment_link(people["admin"])
@@ -69,6 +80,9 @@ def make_world() -> World:
         clients={"nobody": _client(None), **{role: _client(people[role]) for role in people}},
         values={
             "order": order.number,
+            "order_id": str(order.pk),
+            "refund": str(refund.pk),
+            "paid_recharge": str(paid.pk),
             "subscription": str(order.subscription_id),
             "recharge": str(recharge.pk),
             "notice": str(notice.pk),
@@ -93,7 +107,7 @@ def _others(owner: User) -> Order:
         user=owner,
         amount_paise=500_00,
         key="second",
-        razorpay_order_id="order_2",
+        razorpay_order_id="order_paid",
         state=Recharge.State.FAILED,
     )
     WebhookEvent.objects.create(event_id="evt_1", type="payment.captured", payload="{}")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import UserAdmin, by_person
 from accounts.models import User
 from console.hands import Work, counted, moment, needs_hands
-from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip
+from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
 from wallet.errors import AdjustmentRefused, InsufficientBalance
@@ -250,7 +250,7 @@ class RechargeAdmin(WindowedAdmin):
     search_help_text = _("Phone, e-mail, or Razorpay's order or payment id")
     narrow_parameters = ("user__id__exact", "state__exact=pending")
     exclude = ("key", "return_url", "amount_paise", "refunded_paise")
-    readonly_fields = ("amount",)
+    readonly_fields = ("amount", "paper")
     commands = [RefundToSource]
     empty_text = _("No top-up in these days. Look further back.")
 
@@ -264,6 +264,12 @@ class RechargeAdmin(WindowedAdmin):
     @admin.display(description=_("Amount"))
     def amount(self, recharge: Recharge) -> str:
         return format_rupees(recharge.amount_paise)
+
+    @admin.display(description=_("Receipt"))
+    def paper(self, recharge: Recharge) -> Any:
+        if recharge.state != Recharge.State.COMPLETED:
+            return _("None before it is paid")
+        return link_to(reverse("admin:paper_recharge", args=[recharge.pk]), _("Look at it"))
 
     @admin.display(description=_("State"))
     def state_chip(self, recharge: Recharge) -> SafeString:

@@ -93,6 +93,13 @@ class WalletTransaction(models.Model):
             return reverse("wallet:checkout", args=[self.reference_id])
         return ""
 
+    @property
+    def paper_url(self) -> str:
+        """Where the receipt or invoice of what it refers to is printed, if there is one."""
+        if self.reference_type in ("order", "recharge", "refund"):
+            return reverse(f"invoices:{self.reference_type}", args=[self.reference_id])
+        return ""
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new entry; an existing one is never changed."""
         if not self._state.adding:
@@ -187,6 +194,11 @@ class Recharge(models.Model):
     @property
     def url(self) -> str:
         return self.get_absolute_url()
+
+    @property
+    def paper_url(self) -> str:
+        """Where the receipt is printed, in a room above."""
+        return reverse("invoices:recharge", args=[self.pk])
 
     @property
     def reference(self) -> str:

@@ -1,0 +1,125 @@
+"""Checks of the papers: numbers without gaps, no sale without its invoice, sums to the paisa."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+from bson import ObjectId
+from django.utils import timezone
+
+from invoices.models import CreditNote, Invoice, Series, TaxDocument, financial_year
+from invoices.tax import split_credit, split_price
+from orders.models import Order, Refund
+from ottsonly.findings import Finding, looked_at_twice
+from ottsonly.mongo import in_transaction
+
+# The worker writes within seconds; who waits longer than this was forgotten.
+GRACE = timedelta(minutes=15)
+
+
+def check_invoices() -> Iterator[Finding]:
+    """Yield every paper, series, order and refund that breaks a rule; reads only, and streams."""
+    for kind, model in (("INV", Invoice), ("CRN", CreditNote)):
+        yield from _check_series(kind, model)
+    old = timezone.now() - GRACE
+    sold = Order.objects.filter(state_code__gt="", created_at__lt=old)
+    yield from looked_at_twice(_order_findings, sold.values_list("pk", flat=True).iterator())
+    given = Refund.objects.filter(created_at__lt=old)
+    yield from looked_at_twice(_refund_findings, given.values_list("pk", flat=True).iterator())
+    invoices = Invoice.objects.values_list("pk", flat=True)
+    yield from looked_at_twice(_invoice_findings, invoices.iterator())
+
+
+def _check_series(kind: str, model: type[TaxDocument]) -> Iterator[Finding]:
+    counted = Series.objects.filter(pk__startswith=f"{kind}/").values_list("pk", flat=True)
+    used = model.objects.order_by().values_list("series", flat=True).distinct()
+    for key in sorted({*counted, *used}):
+        # A number may be drawn between two reads: what looks wrong is read again in one snapshot.
+        if _series_findings(model, key):
+            yield from in_transaction(partial(_series_findings, model, key))
+
+
+def _series_findings(model: type[TaxDocument], key: str) -> list[Finding]:
+    name = f"series {key}"
+    last = Series.objects.filter(pk=key).values_list("last", flat=True).first()
+    rows = model.objects.filter(series=key).order_by("sequence")
+    expected, issued_before = 0, None
+    for sequence, number, issued_at in rows.values_list(
+        "sequence", "number", "issued_at"
+    ).iterator():
+        expected += 1
+        if sequence != expected or number != f"{key}/{expected:07d}":
+            detail = f"{number} stands where {expected} should"
+            return [Finding("numbers are consecutive within series and year", name, detail)]
+        if financial_year(issued_at) != key[-4:] or (issued_before and issued_at < issued_before):
+            detail = f"{number} is dated {issued_at}"
+            return [Finding("dates rise with the numbers within the year", name, detail)]
+        issued_before = issued_at
+    if last != expected:
+        detail = f"the counter is at {last}, the last number is {expected}"
+        return [Finding("a counter is at its last number", name, detail)]
+    return []
+
+
+def _order_findings(order_id: ObjectId) -> list[Finding]:
+    order = Order.objects.get(pk=order_id)
+    rule = "an order sold with GST has its invoice, of its price and customer"
+    found = list(
+        Invoice.objects.filter(order_id=order_id).values_list(
+            "user_id", "total_paise", "state_code"
+        )
+    )
+    expected = [(order.user_id, order.price_paise, order.state_code)]
+    return [] if found == expected else [Finding(rule, f"order {order.number}", f"found {found}")]
+
+
+def _refund_findings(refund_id: ObjectId) -> list[Finding]:
+    refund = Refund.objects.select_related("order").get(pk=refund_id)
+    if not refund.order.state_code:
+        return []
+    rule = "a refund of an order sold with GST has its credit note"
+    found = list(
+        CreditNote.objects.filter(refund_id=refund_id).values_list(
+            "invoice__order_id", "total_paise"
+        )
+    )
+    expected = [(refund.order_id, refund.amount_paise)]
+    return [] if found == expected else [Finding(rule, f"refund {refund_id}", f"found {found}")]
+
+
+def _invoice_findings(invoice_id: ObjectId) -> list[Finding]:
+    invoice = Invoice.objects.get(pk=invoice_id)
+    split = split_price(
+        invoice.total_paise, rate_bp=invoice.rate_bp, within_state=invoice.within_state
+    )
+    findings = []
+    if invoice.split != split:
+        findings.append(
+            Finding(
+                "value and tax are those of the price and sum to it",
+                f"invoice {invoice}",
+                f"is {invoice.split}, should be {split}",
+            )
+        )
+    before = 0
+    for note in CreditNote.objects.filter(invoice_id=invoice_id).order_by("credited_before_paise"):
+        part = split_credit(split, before_paise=before, amount_paise=note.total_paise)
+        if note.credited_before_paise != before or note.split != part:
+            findings.append(
+                Finding(
+                    "credit notes stand in a row and sum to their part of the invoice",
+                    f"credit note {note}",
+                    f"is {note.split} after {note.credited_before_paise}, "
+                    f"should be {part} after {before}",
+                )
+            )
+        before += note.total_paise
+    if before > invoice.total_paise:
+        findings.append(
+            Finding(
+                "credit notes never exceed their invoice",
+                f"invoice {invoice}",
+                f"of {invoice.total_paise}, notes sum to {before}",
+            )
+        )
+    return findings
