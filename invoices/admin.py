@@ -26,6 +26,12 @@ PAPERS = {
 }
 
 
+def _address_of(about: str) -> str:
+    """Return the name of the console's address of a paper, after the model that it is of."""
+    options = PAPERS[about][0]._meta
+    return f"{options.app_label}_{options.model_name}_paper"
+
+
 class TaxDocumentAdmin(WindowedAdmin):
     """What invoices and credit notes show alike."""
 
@@ -50,7 +56,9 @@ class TaxDocumentAdmin(WindowedAdmin):
 
     @admin.display(description=_("Paper"))
     def paper(self, document: Any) -> SafeString:
-        url = reverse(f"admin:paper_{self.about}", args=[getattr(document, f"{self.about}_id")])
+        url = reverse(
+            f"admin:{_address_of(self.about)}", args=[getattr(document, f"{self.about}_id")]
+        )
         return link_to(url, _("Look at it as the customer does"))
 
 
@@ -63,7 +71,7 @@ class InvoiceAdmin(TaxDocumentAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.paper_view)
         own = [
-            path(f"<objectid:pk>/of-{about}/", view, {"about": about}, name=f"paper_{about}")
+            path(f"<objectid:pk>/of-{about}/", view, {"about": about}, name=_address_of(about))
             for about in PAPERS
         ]
         return [*own, *super().get_urls()]

@@ -232,7 +232,7 @@ class OrderAdmin(WindowedAdmin):
 
     @admin.display(description=_("Receipt or invoice"))
     def paper(self, order: Order) -> SafeString:
-        return link_to(reverse("admin:paper_order", args=[order.pk]), _("Look at it"))
+        return link_to(reverse("admin:orders_order_paper", args=[order.pk]), _("Look at it"))
 
     @admin.display(description=_("Refunded"))
     def refunded(self, order: Order) -> str:

@@ -107,7 +107,7 @@ def _others(owner: User) -> Order:
         user=owner,
         amount_paise=500_00,
         key="second",
-        razorpay_order_id="order_paid",
+        razorpay_order_id="order_2",
         state=Recharge.State.FAILED,
     )
     WebhookEvent.objects.create(event_id="evt_1", type="payment.captured", payload="{}")

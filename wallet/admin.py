@@ -269,7 +269,7 @@ class RechargeAdmin(WindowedAdmin):
     def paper(self, recharge: Recharge) -> Any:
         if recharge.state != Recharge.State.COMPLETED:
             return _("None before it is paid")
-        return link_to(reverse("admin:paper_recharge", args=[recharge.pk]), _("Look at it"))
+        return link_to(reverse("admin:wallet_recharge_paper", args=[recharge.pk]), _("Look at it"))
 
     @admin.display(description=_("State"))
     def state_chip(self, recharge: Recharge) -> SafeString:

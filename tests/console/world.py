@@ -3,8 +3,10 @@
 from typing import Any
 
 from bson import ObjectId
+from django.test import override_settings
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from invoices.services import issue_due_documents
 from notifications.models import Notification
 from orders.refunds import refund_order
 from ottsonly.models import PeriodicJob
@@ -44,6 +46,13 @@ def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
     PeriodicJob.objects.create(name="a-job", next_run=order.created_at)
     Notification.objects.create(user=customer, kind="notice", title="Hello")
     write_reminder(subscription=order.subscription, kind="days_3", title="Ends soon", body="")
+    with override_settings(SELLER_GSTIN="29AAGCB7383J1Z4", SELLER_STATE_CODE="29"):
+        give_money(customer, 500_00)
+        taxed = buy(customer, PlanFactory())
+        refund_order(order=taxed, amount_paise=1_00, reason="x", actor=admin_user, key="credit")
+        issue_due_documents()
+        # Bought just now, so that something waits for its number.
+        buy(customer, PlanFactory())
     return {
         "plan": plan,
         "account": account,
