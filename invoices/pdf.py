@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.fonts import TTFFont
 
 from invoices.papers import Paper
 
@@ -49,7 +50,8 @@ class _Sheet(FPDF):
 
     def can_write(self, text: str) -> bool:
         """Say whether the faces have every letter of `text`."""
-        return all(any(ord(letter) in face.cmap for face in self.fonts.values()) for letter in text)
+        faces = [face.cmap for face in self.fonts.values() if isinstance(face, TTFFont)]
+        return all(any(ord(letter) in known for known in faces) for letter in text)
 
     def write_line(
         self, text: str, size: float, *, bold: bool = False, quiet: bool = False
