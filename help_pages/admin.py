@@ -72,9 +72,9 @@ class HelpPageAdmin(ReadOnlyAdmin):
 
     def edit_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Look at new words, and save them through the service."""
-        page = get_object_or_404(HelpPage, pk=pk)
         if not request.user.has_perm("help_pages.change_helppage"):
             raise PermissionDenied
+        page = get_object_or_404(HelpPage, pk=pk)
         initial = {
             "title": page.shown_title,
             "body": page.shown_body,

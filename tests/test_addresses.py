@@ -217,6 +217,8 @@ CONSOLE = [
         r"\w+/\w+/<path:object_id>/change/",
         console("200|302", "200|302", support_post="302|403", admin_post="200|302|403"),
     ),
+    # New words without a version are shown again with the error.
+    (r"help_pages/helppage/<objectid:pk>/edit/", console("403", "200|404")),
     (
         # A command: without the key that its form carries nothing is done.
         r"\w+/\w+/<path:object_id>/[\w-]+/",
