@@ -119,6 +119,9 @@ def confirm_callback(
     )
     if not signed or not recharge.razorpay_order_id or order_id != recharge.razorpay_order_id:
         raise TopUpRefused(_("This payment could not be confirmed. Nothing was changed."))
+    if recharge.state == Recharge.State.COMPLETED and recharge.payment_id == payment_id:
+        # The web hook was quicker, or the form came twice.
+        return recharge
     try:
         payment = RazorpayGateway().fetch_payment(payment_id)
         return complete_recharge(

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from ottsonly.mongo import in_transaction
-from wallet.errors import GatewayUnavailable, TopUpRefused
+from wallet.errors import TopUpRefused
 from wallet.gateway import Payment, payment_of, refund_of, webhook_signature_is_valid
 from wallet.models import OpenItem, Recharge, WebhookEvent
 from wallet.open_items import record_open_item
@@ -87,9 +87,6 @@ def _apply_safely(event: WebhookEvent) -> bool:
         return False
     try:
         note = _apply(event, json.loads(event.payload))
-    except GatewayUnavailable:
-        # Stays received; the worker tries again.
-        return False
     except _Unreadable:
         logger.exception("web hook %s cannot be read", event.pk)
         note = "cannot be read"

@@ -243,35 +243,6 @@ def test_news_of_another_amount_is_not_ours(razorpay, paid, admin, send_refund_h
     assert OpenItem.objects.values_list("kind", "amount_paise").get() == ("foreign_refund", -1)
 
 
-@pytest.mark.parametrize(
-    ("collection", "change", "document"),
-    [
-        ("wallet_source_refunds", {"amount_paise": 1_00}, "source refund"),
-        ("wallet_source_refunds", {"state": "failed"}, "source refund"),
-        ("wallet_source_refunds", {"finished_at": None}, "source refund"),
-        ("wallet_source_refunds", {"user_id": "other"}, "source refund"),
-        ("wallet_source_refunds", None, "source refund"),
-        ("wallet_pending_transactions", {"refunded_paise": 0}, "recharge"),
-        ("wallet_pending_transactions", {"payment_id": None}, "recharge"),
-        ("wallet_transactions", None, "source refund"),
-        ("wallet_transactions", {"key": "source_refund_back:x"}, "source refund"),
-    ],
-)
-def test_a_corrupted_refund_is_named(razorpay, paid, admin, collection, change, document):
-    refund = _request(paid, admin)
-    other = CustomerFactory()
-    rows = connection.database[collection]
-    row = {"reference_type": "source_refund"} if collection == "wallet_transactions" else {}
-    if change is None:
-        rows.delete_one(row)
-    else:
-        change = {k: other.pk if v == "other" else v for k, v in change.items()}
-        rows.update_one(row, {"$set": change})
-    pk = refund.pk if document == "source refund" else paid.pk
-    found = {finding.document for finding in [*check_recharges(), *check_source_refunds()]}
-    assert f"{document} {pk}" in found
-
-
 def test_the_console_gives_back_once_and_support_may_not(razorpay, paid, console_for):
     address = reverse("admin:wallet_recharge_source_refund", args=[paid.pk])
     form = {"amount": "200", "reason": "asked", "confirmed": "1"}
