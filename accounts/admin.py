@@ -6,7 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
@@ -16,6 +16,7 @@ from accounts import services
 from accounts.lookup import find_user_ids
 from accounts.models import User
 from accounts.second_factor import create_enrolment_link
+from console.customer import customer_context
 from ottsonly.admin import WindowedAdmin, chip
 from ottsonly.admin_commands import Command, CommandForm
 
@@ -161,7 +162,20 @@ class UserAdmin(WindowedAdmin):
     narrow_parameters = ("role__exact=admin", "role__exact=support")
     fields = ("phone", "name", "email", "role", "is_active", "created_at", "last_login")
     readonly_fields = fields
+    change_form_template = "admin/accounts_person.html"
     commands = [Disable, Enable, LogOutEverywhere, ChangeRole, EnrolmentLink]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the person at a glance instead of the bare document."""
+        user = self.get_object(request, object_id)
+        context = {**customer_context(user), **(extra_context or {})} if user else extra_context
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description=_("Account"))
     def account(self, user: User) -> SafeString:

@@ -46,6 +46,10 @@ def _permissions(labels: frozenset[str], actions: tuple[str, ...]) -> frozenset[
 
 
 SUPPORT_PERMISSIONS = _permissions(VIEWED_IN_CONSOLE, ("view",))
-ADMIN_PERMISSIONS = _permissions(VIEWED_IN_CONSOLE, ("view",)) | _permissions(
-    SHOP_DOCUMENTS, ("add", "change", "delete")
+# Taking documents out as CSV.
+EXPORT = "console.export_documents"
+ADMIN_PERMISSIONS = (
+    _permissions(VIEWED_IN_CONSOLE, ("view",))
+    | _permissions(SHOP_DOCUMENTS, ("add", "change", "delete"))
+    | {EXPORT}
 )

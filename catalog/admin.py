@@ -1,30 +1,52 @@
 """Platforms and plans in the console; stock changes by a delta only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from unfold.views import ChangeList
 
 from catalog.models import Plan, Platform, StockMovement
-from catalog.services import restock
+from catalog.services import (
+    duplicate_plan,
+    restock,
+    save_plan,
+    save_platform,
+    set_plan_active,
+)
+from console.figures import sold_by_plan
 from console.hands import Work, counted, needs_hands
-from ottsonly.admin import ConsoleAdmin, WindowedAdmin
+from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
 from ottsonly.admin_commands import Command, CommandForm, dress
 from ottsonly.money import RupeesField, format_rupees
+
+SOLD_DAYS = 30
 
 
 @admin.register(Platform)
 class PlatformAdmin(ConsoleAdmin):
     """Platforms: name, colour, mark, order."""
 
-    list_display = ("name", "slug", "hue", "mark", "position", "is_active")
+    list_display = ("name", "slug", "hue", "mark", "position", "on_shelf")
     prepopulated_fields = {"slug": ["name"]}
     empty_text = _("No platform yet: add the first one, then its plans.")
+
+    def save_model(self, request: HttpRequest, obj: Platform, form: Any, change: bool) -> None:
+        save_platform(platform=obj, actor=request.user)
+
+    @admin.display(description=_("On the shelf"), ordering="is_active")
+    def on_shelf(self, platform: Platform) -> SafeString:
+        return shelf_chip(platform.is_active)
+
+
+def shelf_chip(is_active: bool) -> SafeString:
+    return chip(_("on sale"), "good") if is_active else chip(_("off the shelf"))
 
 
 class PlanForm(forms.ModelForm):
@@ -103,6 +125,87 @@ class Restock(Command):
         return _t("The stock was changed.")
 
 
+class DuplicateForm(CommandForm):
+    """What the copy is called."""
+
+    name = forms.CharField(label=_("Name of the copy"), max_length=80)
+    slug = forms.SlugField(
+        label=_("Short name in the address (slug)"),
+        max_length=80,
+        help_text=_("Small letters, digits and hyphens, such as premium-2-screens."),
+    )
+
+
+class Duplicate(Command):
+    """Make a plan like this one."""
+
+    name, label, button = "duplicate", _("Duplicate"), _("Make the copy")
+    permission = "catalog.add_plan"
+    form_class, error_field = DuplicateForm, "slug"
+    document: Plan
+
+    def initial(self) -> dict[str, Any]:
+        return {"name": self.document.name, "slug": f"{self.document.slug}-2"}
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        plan = self.document
+        return [
+            (_("Plan"), f"{plan.platform} {plan.name}"),
+            (_("The copy"), _t("is off the shelf and has no stock until you change that")),
+        ]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        self.copy = duplicate_plan(plan=self.document, actor=self.actor, **data)
+        return _t("This is the copy. Set its price, restock it, and put it on the shelf.")
+
+    def next_url(self) -> str:
+        return self.admin.document_url(getattr(self, "copy", self.document))
+
+
+class PutOnSale(Command):
+    """Put a plan on the shelf."""
+
+    name, label, button = "activate", _("Put on sale"), _("Put on sale")
+    permission = "catalog.change_plan"
+    is_active: ClassVar[bool] = True
+    document: Plan
+
+    def is_offered(self) -> bool:
+        return self.document.is_active != self.is_active
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [_t("Customers see the plan and can buy it while there is stock.")]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        set_plan_active(plan=self.document, is_active=self.is_active, actor=self.actor)
+        return _t("Done.")
+
+
+class TakeOffSale(PutOnSale):
+    """Take a plan off the shelf."""
+
+    name, label, button = "deactivate", _("Take off the shelf"), _("Take off the shelf")
+    is_active = False
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [
+            _t("Nobody can buy it any more; subscriptions that run go on to their end."),
+            _t("The stock stays as it is."),
+        ]
+
+
+class PlanChangeList(ChangeList):
+    """The plans with what was sold of each: from the kept sums of days, by two commands."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        sold = sold_by_plan(SOLD_DAYS)
+        plans = list(self.result_list)
+        for plan in plans:
+            plan.sold_lately = sold.get(str(plan.pk), 0)
+        self.result_list = plans
+
+
 class LowStockFilter(admin.SimpleListFilter):
     """Active plans at or below the number from which they count as low."""
 
@@ -122,12 +225,23 @@ class PlanAdmin(ConsoleAdmin):
     """Plans with their stock."""
 
     form = PlanForm
-    list_display = ("name", "platform", "price", "duration_days", "stock", "delivery", "is_active")
+    list_display = (
+        "name",
+        "platform",
+        "price",
+        "duration_days",
+        "stock_left",
+        "sold",
+        "days_left",
+        "delivery",
+        "on_shelf",
+    )
     list_filter = ("platform", "is_active", "delivery", LowStockFilter)
     list_select_related = ("platform",)
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ("stock",)
-    commands = [Restock]
+    commands = [Restock, Duplicate, PutOnSale, TakeOffSale]
+    sortable_by = ("name", "price", "duration_days")
     empty_text = _("No plan yet: add a platform first, then a plan.")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -149,13 +263,31 @@ class PlanAdmin(ConsoleAdmin):
         ]
         return [(None, {"fields": fields})]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PlanChangeList]:
+        return PlanChangeList
+
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
-        # The stock is never written from this form: buyers are changing it meanwhile.
-        if change:
-            fields = [*form.Meta.fields, "price_paise", "list_price_paise"]
-            obj.save(update_fields=fields)
-        else:
-            obj.save()
+        save_plan(plan=obj, actor=request.user)
+
+    @admin.display(description=_("Stock"))
+    def stock_left(self, plan: Plan) -> SafeString:
+        is_low = plan.is_active and plan.stock <= plan.low_stock_threshold
+        return chip(plan.stock, ("bad" if plan.is_sold_out else "warn") if is_low else "")
+
+    @admin.display(description=_("Sold in 30 days"))
+    def sold(self, plan: Any) -> int:
+        return plan.sold_lately
+
+    @admin.display(description=_("Days of stock left"))
+    def days_left(self, plan: Any) -> str:
+        """At the pace of the last 30 days, rounded down."""
+        if not plan.sold_lately:
+            return "–"
+        return str(plan.stock * SOLD_DAYS // plan.sold_lately)
+
+    @admin.display(description=_("On the shelf"))
+    def on_shelf(self, plan: Plan) -> SafeString:
+        return shelf_chip(plan.is_active)
 
     @admin.display(description=_("Price"), ordering="price_paise")
     def price(self, plan: Plan) -> str:

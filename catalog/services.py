@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from catalog.errors import SoldOut, StockRefused
-from catalog.models import Plan, StockMovement
+from catalog.models import Plan, Platform, StockMovement
 from catalog.signals import stock_low
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
@@ -97,3 +97,95 @@ def restock(*, plan: Plan, delta: int, note: str, actor: Any, key: str) -> None:
     except IntegrityError:
         # The same form came twice; the first one counted.
         return
+
+
+# What may be seen in the trace of a plan or a platform, and is written by its form. The stock is
+# not among them: it moves by a delta only, because buyers are changing it meanwhile.
+PLAN_FIELDS = (
+    "platform",
+    "name",
+    "slug",
+    "description",
+    "features",
+    "price_paise",
+    "list_price_paise",
+    "duration_days",
+    "low_stock_threshold",
+    "delivery",
+    "rotate_after_seat",
+    "is_active",
+)
+PLATFORM_FIELDS = ("name", "slug", "tagline", "hue", "mark", "position", "is_active")
+
+
+def save_plan(*, plan: Plan, actor: Any) -> None:
+    """Write a new plan, or what was changed of an old one, with an event of before and after.
+
+    Raises:
+        StockRefused: another plan of the platform has this slug.
+    """
+    _save_traced(plan, PLAN_FIELDS, actor, "plan")
+
+
+def save_platform(*, platform: Platform, actor: Any) -> None:
+    """Write a new platform, or what was changed of an old one, with an event.
+
+    Raises:
+        StockRefused: another platform has this slug.
+    """
+    _save_traced(platform, PLATFORM_FIELDS, actor, "platform")
+
+
+def _save_traced(document: Plan | Platform, fields: tuple[str, ...], actor: Any, kind: str) -> None:
+    model: Any = type(document)
+    is_new = document._state.adding
+
+    def work() -> None:
+        old = None if is_new else model.objects.get(pk=document.pk)
+        changed = [
+            name for name in fields if old is None or _plain(old, name) != _plain(document, name)
+        ]
+        if old is None:
+            document._state.adding = True
+            document.save(force_insert=True)
+        elif changed:
+            document.save(update_fields=changed)
+        else:
+            return
+        record_event(
+            actor=actor,
+            action=f"{kind}.{'add' if old is None else 'change'}",
+            target=document,
+            before={name: _plain(old, name) for name in changed} if old is not None else {},
+            after={name: _plain(document, name) for name in changed},
+        )
+
+    try:
+        in_transaction(work)
+    except IntegrityError:
+        raise StockRefused(_("This short name (slug) is taken already.")) from None
+
+
+def _plain(document: Any, name: str) -> Any:
+    value = getattr(document, document._meta.get_field(name).attname)
+    return str(value) if isinstance(value, ObjectId) else value
+
+
+def set_plan_active(*, plan: Plan, is_active: bool, actor: Any) -> None:
+    """Put a plan on the shelf or take it off; what was sold of it stays as it is."""
+    plan.refresh_from_db()
+    plan.is_active = is_active
+    save_plan(plan=plan, actor=actor)
+
+
+def duplicate_plan(*, plan: Plan, name: str, slug: str, actor: Any) -> Plan:
+    """Make a plan like this one, off the shelf and without stock, and return it.
+
+    Raises:
+        StockRefused: the platform has a plan with this slug; the second click meets it too.
+    """
+    values = {field: getattr(plan, field) for field in PLAN_FIELDS}
+    values |= {"name": name, "slug": slug, "is_active": False}
+    copy = Plan(**values)
+    save_plan(plan=copy, actor=actor)
+    return copy

@@ -35,6 +35,8 @@ class Figures:
     refunds_paise: int = 0
     customers: int = 0
     platforms: dict[str, int] = field(default_factory=dict)
+    # Units sold, by the id of the plan as text; renewals take none.
+    plans: dict[str, int] = field(default_factory=dict)
 
     @property
     def average_order_paise(self) -> int:
@@ -46,6 +48,8 @@ class Figures:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, paise in other.platforms.items():
             self.platforms[name] = self.platforms.get(name, 0) + paise
+        for key, count in other.plans.items():
+            self.plans[key] = self.plans.get(key, 0) + count
 
 
 SUMMED = (
@@ -86,7 +90,9 @@ def figures_of(days: list[date]) -> dict[date, Figures]:
         day = date.fromisoformat(row.day)
         kept.add(day)
         found[day] = Figures(
-            platforms=dict(row.platforms), **{name: getattr(row, name) for name in SUMMED}
+            platforms=dict(row.platforms),
+            plans=dict(row.plans),
+            **{name: getattr(row, name) for name in SUMMED},
         )
     missing = [day for day in days if day not in kept]
     if missing:
@@ -94,6 +100,14 @@ def figures_of(days: list[date]) -> dict[date, Figures]:
         for day in missing:
             found[day] = added.get(day, Figures())
     return found
+
+
+def sold_by_plan(count: int) -> dict[str, int]:
+    """Return units sold in the last `count` days by the plan's id as text."""
+    total = Figures()
+    for figures in figures_of(days_back(count, until=india_today())).values():
+        total.add(figures)
+    return total.plans
 
 
 def add_up(first: date, last: date) -> dict[date, Figures]:
@@ -113,6 +127,9 @@ def add_up(first: date, last: date) -> dict[date, Figures]:
             figures.sales_paise += row["paise"]
             name = key["name"]
             figures.platforms[name] = figures.platforms.get(name, 0) + row["paise"]
+            if key["kind"] != Order.Kind.RENEWAL:
+                plan = str(key["plan"])
+                figures.plans[plan] = figures.plans.get(plan, 0) + row["count"]
         elif row["part"] == "customers":
             figures.customers += row["count"]
         elif key["name"] == "recharge":
@@ -128,7 +145,13 @@ def _pipeline(start: datetime, end: datetime) -> list[dict[str, Any]]:
     window = {"created_at": {"$gte": _naive(start), "$lt": _naive(end)}}
     ledger = {**window, "reference_type": {"$in": ["recharge", "refund"]}}
     return [
-        *_grouped(window, "orders", "$platform_name", "$price_paise"),
+        *_grouped(
+            window,
+            "orders",
+            "$platform_name",
+            "$price_paise",
+            {"plan": "$plan_id", "kind": "$kind"},
+        ),
         {
             "$unionWith": {
                 "coll": WalletTransaction._meta.db_table,
@@ -144,7 +167,9 @@ def _pipeline(start: datetime, end: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _grouped(match: dict[str, Any], part: str, name: str, paise: Any) -> list[dict[str, Any]]:
+def _grouped(
+    match: dict[str, Any], part: str, name: str, paise: Any, finer: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     day = {
         "$dateTrunc": {
             "date": "$created_at",
@@ -156,7 +181,7 @@ def _grouped(match: dict[str, Any], part: str, name: str, paise: Any) -> list[di
         {"$match": match},
         {
             "$group": {
-                "_id": {"day": day, "name": name},
+                "_id": {"day": day, "name": name, **(finer or {})},
                 "count": {"$sum": 1},
                 "paise": {"$sum": paise},
             }
@@ -203,7 +228,7 @@ def _keep(days: list[date]) -> int:
 def save_sum(day: date, figures: Figures) -> None:
     """Write the sum of a day; the same day is simply written again."""
     values = {name: getattr(figures, name) for name in SUMMED}
-    DaySum(day=day.isoformat(), platforms=figures.platforms, **values).save()
+    DaySum(day=day.isoformat(), platforms=figures.platforms, plans=figures.plans, **values).save()
 
 
 def rebuild_days() -> int:

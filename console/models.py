@@ -20,6 +20,8 @@ class DaySum(models.Model):
     customers = models.PositiveIntegerField(default=0)
     # Platform name to paise.
     platforms = models.JSONField(default=dict)
+    # Plan id to units sold.
+    plans = models.JSONField(default=dict)
     summed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -8,4 +8,5 @@ from console import views
 app_name = "console"
 urlpatterns = [
     path("find/", admin.site.admin_view(views.find_view), name="find"),
+    path("export/", admin.site.admin_view(views.export_view), name="export"),
 ]

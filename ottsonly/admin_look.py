@@ -22,7 +22,7 @@ def may(permission: str) -> Callable[[HttpRequest], bool]:
     return test
 
 
-def entry(title: Any, icon: str, view: str, permission: str, query: str = "") -> dict[str, Any]:
+def entry(title: Any, icon: str, view: str, permission: str) -> dict[str, Any]:
     """Return one sidebar entry: `view` is a name in the admin's or the console's namespace."""
     name = view if ":" in view else f"admin:{view}_changelist"
     return {
@@ -115,6 +115,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             entry(_("Trace"), "history", "ottsonly_auditevent", "ottsonly.view_auditevent"),
+            entry(_("Export"), "download", "console:export", "console.export_documents"),
             entry(_("Jobs"), "schedule", "ottsonly_periodicjob", "ottsonly.view_periodicjob"),
             entry(_("Reveals"), "visibility", "subscriptions_reveal", "subscriptions.view_reveal"),
         ],

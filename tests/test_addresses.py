@@ -208,6 +208,7 @@ CONSOLE = [
         ),
     ),
     (r"autocomplete/", console("403|405|200", "403|405|200")),
+    (r"export/", console("403", "200", admin_post="400")),
     (r"jsi18n/|[a-z_]+/|", console("200", "200", support_post="200|405", admin_post="200|405")),
     (r"\w+/\w+/", console("200", "200", support_post="200|302|403", admin_post="200|302|403")),
     (r"\w+/\w+/add/", console("403", "200|403", admin_post="200|302|403")),

@@ -56,7 +56,13 @@ def history(db):
 def expected(plan, other):
     return [
         Figures(customers=1),
-        Figures(1, 199_00, customers=1, platforms={plan.platform.name: 199_00}),
+        Figures(
+            1,
+            199_00,
+            customers=1,
+            platforms={plan.platform.name: 199_00},
+            plans={str(plan.pk): 1},
+        ),
         Figures(
             2,
             299_00,
@@ -65,8 +71,9 @@ def expected(plan, other):
             1,
             50_00,
             platforms={plan.platform.name: 199_00, other.platform.name: 100_00},
+            plans={str(plan.pk): 1, str(other.pk): 1},
         ),
-        Figures(1, 100_00, platforms={other.platform.name: 100_00}),
+        Figures(1, 100_00, platforms={other.platform.name: 100_00}, plans={str(other.pk): 1}),
     ]
 
 

@@ -1,0 +1,140 @@
+"""Plans: prices with a history, stock that buyers and operators change at once, copies."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import Plan, StockMovement
+from catalog.services import restock
+from console.figures import close_days
+from ottsonly.models import AuditEvent
+from tests.console.test_lists import copies
+from tests.factories import CustomerFactory, PlanFactory, PlatformFactory, buy, give_money
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:catalog_plan_changelist")
+
+
+def form_of(console, plan):
+    page = console.get(reverse("admin:catalog_plan_change", args=[plan.pk]))
+    form = page.context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in data.items() if value not in (None, False)}
+
+
+def test_a_price_is_edited_in_rupees_and_leaves_before_and_after(console, admin_user):
+    plan = PlanFactory(stock=7)
+    address = reverse("admin:catalog_plan_change", args=[plan.pk])
+    answer = console.post(address, {**form_of(console, plan), "price": "249.50", "is_active": "on"})
+    assert answer.status_code == 302
+    plan.refresh_from_db()
+    assert (plan.price_paise, plan.stock) == (249_50, 7)
+    event = AuditEvent.objects.get(action="plan.change")
+    assert (event.actor_id, event.before, event.after) == (
+        admin_user.pk,
+        {"price_paise": 199_00},
+        {"price_paise": 249_50},
+    )
+    assert "plan.change" in console.get(address).content.decode()
+
+
+def test_saving_a_form_that_was_open_while_somebody_bought_keeps_the_stock(console, customer):
+    plan = PlanFactory(stock=2)
+    data = form_of(console, plan)
+    give_money(customer, 500_00)
+    buy(customer, plan)
+    console.post(reverse("admin:catalog_plan_change", args=[plan.pk]), {**data, "name": "New"})
+    plan.refresh_from_db()
+    assert (plan.name, plan.stock) == ("New", 1)
+    assert sum(StockMovement.objects.values_list("delta", flat=True)) == 1
+
+
+def test_restocking_and_buying_at_once_loses_no_unit(admin_user):
+    plan = PlanFactory(stock=4)
+    buyers = [CustomerFactory() for _unused in range(4)]
+    for buyer in buyers:
+        give_money(buyer, 500_00)
+    start = threading.Barrier(8)
+    problems = []
+
+    def run(work):
+        try:
+            start.wait(timeout=60)
+            work()
+        except Exception as error:  # Looked at below.
+            problems.append(error)
+        finally:
+            connection.close()
+
+    works = [lambda buyer=buyer: buy(buyer, plan) for buyer in buyers]
+    works += [
+        lambda key=key: restock(plan=plan, delta=3, note="more", actor=admin_user, key=f"k{key}")
+        for key in range(4)
+    ]
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert problems == []
+    plan.refresh_from_db()
+    # 4 + 4 * 3 - 4; a number written over the other would show here.
+    assert plan.stock == 12
+    assert sum(StockMovement.objects.values_list("delta", flat=True)) == 12
+
+
+def test_a_copy_is_off_the_shelf_and_without_stock_and_made_once(console, command):
+    plan = PlanFactory(stock=5)
+    url = reverse("admin:catalog_plan_duplicate", args=[plan.pk])
+    answer = command(console, url, name="Premium two", slug="premium-two")
+    copy = Plan.objects.get(slug="premium-two")
+    assert answer.headers["Location"] == reverse("admin:catalog_plan_change", args=[copy.pk])
+    assert (copy.is_active, copy.stock, copy.price_paise) == (False, 0, plan.price_paise)
+    again = command(console, url, name="Premium two", slug="premium-two")
+    assert again.status_code == 409
+    assert list(again.context["form"].errors) == ["slug"]
+    assert Plan.objects.count() == 2
+
+
+def test_a_plan_leaves_the_shelf_and_comes_back(console, command, client):
+    plan = PlanFactory()
+    for name, active in (("deactivate", False), ("activate", True)):
+        url = reverse(f"admin:catalog_plan_{name}", args=[plan.pk])
+        assert command(console, url).status_code == 302
+        plan.refresh_from_db()
+        assert plan.is_active is active
+    actions = list(AuditEvent.objects.order_by("pk").values_list("before", "after"))[-2:]
+    assert actions == [
+        ({"is_active": True}, {"is_active": False}),
+        ({"is_active": False}, {"is_active": True}),
+    ]
+
+
+def test_the_list_tells_pace_and_days_of_stock_left(console, customer):
+    plan = PlanFactory(stock=21)
+    idle = PlanFactory(stock=3)
+    give_money(customer, 500_00)
+    order = buy(customer, plan)
+    now = timezone.now()
+    copies(order, [now - timedelta(days=day) for day in range(1, 10)])
+    copies(order, [now - timedelta(days=2)], kind="renewal")
+    copies(order, [now - timedelta(days=40)])
+    for _unused in range(2):
+        rows = {row.pk: row for row in console.get(LIST).context["cl"].result_list}
+        assert (rows[plan.pk].sold_lately, rows[idle.pk].sold_lately) == (10, 0)
+        close_days()
+    # 20 units at 10 in 30 days.
+    assert "<td" in console.get(LIST).content.decode()
+    assert ">60<" in "".join(console.get(LIST).content.decode().split())
+
+
+def test_the_second_platform_of_a_slug_is_refused_at_the_field(console):
+    platform = PlatformFactory()
+    data = {"name": "Other", "slug": platform.slug, "hue": "coral", "mark": "play", "position": "1"}
+    answer = console.post(reverse("admin:catalog_platform_add"), data)
+    assert answer.status_code == 200
+    assert list(answer.context["errors"])
