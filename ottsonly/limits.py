@@ -30,7 +30,7 @@ def _increment(document: str, expires_at: datetime) -> int:
     for last in (False, True):
         try:
             counted = collection.find_one_and_update(
-                {"_id": document},
+                {"key": document},
                 {"$inc": {"count": 1}, "$setOnInsert": {"expires_at": expires_at}},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,

@@ -32,9 +32,6 @@ def make_unique_indexes_usable() -> None:
         if not unique or made is None:
             return made
         fields = [field] if field else [model._meta.get_field(name) for name in self.fields]
-        if any(one.primary_key for one in fields):
-            # Kept as _id, which has its own index; the column named here stays empty.
-            return made
         document = dict(made.document)
         kept = _without_types(
             document.pop("partialFilterExpression", {}),

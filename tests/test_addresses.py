@@ -221,6 +221,11 @@ CONSOLE = [
     # New words without a version are shown again with the error.
     (r"help_pages/helppage/<objectid:pk>/edit/", console("403", "200|404")),
     (
+        # A form of its own that calls a service, such as that of the help pages.
+        r"\w+/\w+/<objectid:pk>/[\w-]+/",
+        console("403|404", "200|404", admin_post="200|302|404"),
+    ),
+    (
         # A command: without the key that its form carries nothing is done.
         r"\w+/\w+/<path:object_id>/[\w-]+/",
         console("403", "200|404", admin_post="400|404"),

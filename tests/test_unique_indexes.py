@@ -3,10 +3,11 @@
 import pytest
 from django.db import IntegrityError
 
-from accounts.models import User
+from accounts.models import LoginSession, User
 from orders.models import Order, Refund
+from ottsonly.models import Counter
 from tests.factories import CustomerFactory
-from wallet.models import Recharge, WalletTransaction
+from wallet.models import Recharge, Wallet, WalletTransaction
 
 pytestmark = pytest.mark.django_db
 
@@ -14,6 +15,9 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("model", "filters"),
     [
+        (LoginSession, {"pk": "a-session"}),
+        (Wallet, {"pk": "6b06e09ff9fc02a9e1fa68a6"}),
+        (Counter, {"pk": "code-ip:1"}),
         (Order, {"number": "7K3M-9QXW"}),
         (Order, {"user_id": "6b06e09ff9fc02a9e1fa68a6", "key": "k"}),
         (Refund, {"key": "k"}),

@@ -6,6 +6,7 @@ from bson import ObjectId
 from django.test import override_settings
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from help_pages.models import HelpPage
 from invoices.services import issue_due_documents
 from notifications.models import Notification
 from orders.refunds import refund_order
@@ -43,6 +44,8 @@ def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
     OpenItem.objects.create(kind="dispute", reference="pay_9", amount_paise=100)
     assert Alert.objects.exists()
     WebhookEvent.objects.create(event_id="evt_1", type="order.paid", payload="{}")
+    if not HelpPage.objects.exists():
+        HelpPage.objects.create(slug="faq", position=1)
     PeriodicJob.objects.create(name="a-job", next_run=order.created_at)
     Notification.objects.create(user=customer, kind="notice", title="Hello")
     write_reminder(subscription=order.subscription, kind="days_3", title="Ends soon", body="")
