@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from django.utils import timezone
@@ -24,12 +25,12 @@ def hasty(settings):
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_misbehaviour_is_one_error_with_a_sentence(razorpay, hasty, kind):
-    razorpay.fault(kind, count=9, seconds=2)
+    razorpay.fault(kind, count=9, seconds=60)
     started = time.monotonic()
     with pytest.raises(GatewayUnavailable, match="Razorpay does not answer just now"):
         RazorpayGateway().create_order(amount_paise=500_00, receipt="r-1")
-    # All tries together keep to one timeout; the rest is a loaded machine.
-    assert time.monotonic() - started < 5
+    # All tries together keep to one timeout; the rest is for a loaded machine.
+    assert time.monotonic() - started < 25
 
 
 @pytest.mark.parametrize("kind", ["lost_reply", "500", "502html", "429", "badjson"])
@@ -99,20 +100,22 @@ def test_so_many_calls_at_once_and_no_more(settings):
     assert [circuit.enter(), circuit.enter()] == [True, False]
 
 
-def test_hanging_calls_leave_the_other_threads_free(razorpay, hasty, settings):
-    settings.RAZORPAY_MAX_CALLS = 2
+def test_hanging_calls_leave_the_other_threads_free(razorpay, hasty):
+    hasty.RAZORPAY_MAX_CALLS = 2
     hasty.RAZORPAY_READ_TIMEOUT = 3.0
-    razorpay.fault("timeout", count=9, seconds=4)
+    razorpay.fault("timeout", path_prefix="/v1/orders", count=9, seconds=60)
+    together = Barrier(8)
 
     def call(number):
-        started = time.monotonic()
+        together.wait()
         with pytest.raises(GatewayUnavailable):
             RazorpayGateway().create_order(amount_paise=500_00, receipt=f"r-{number}")
-        return time.monotonic() - started
 
     with ThreadPoolExecutor(8) as pool:
-        waits = sorted(pool.map(call, range(8)))
-    assert [wait < 2.5 for wait in waits] == [True] * 6 + [False] * 2
+        list(pool.map(call, range(8)))
+    # Two hung, six were refused without asking: so many faults are left.
+    left = razorpay.control("faults", {"kind": "500", "path_prefix": "/nowhere"})["faults"]
+    assert left[0]["count"] == 7
 
 
 def test_lists_are_read_to_their_end(razorpay, customer, monkeypatch):

@@ -15,7 +15,11 @@ from wallet.errors import SourceRefundRefused
 from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction
 from wallet.reconciliation import reconcile
 from wallet.services import balance_of
-from wallet.source_refunds import request_source_refund, send_due_source_refunds
+from wallet.source_refunds import (
+    request_source_refund,
+    send_due_source_refunds,
+    send_source_refund,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -273,7 +277,19 @@ def test_the_console_closes_an_item_and_support_may_not(razorpay, paid, console_
     assert (item.state, item.note) == ("closed", "done")
 
 
-def test_two_workers_ask_once(razorpay, paid, admin):
+def test_two_workers_that_read_the_same_list_ask_once(razorpay, paid, admin):
+    razorpay.fault("500", path_prefix=f"/v1/payments/{paid.payment_id}/refund", count=9)
+    refund = _request(paid, admin)
+    first, second = (SourceRefund.objects.get(pk=refund.pk) for _unused in range(2))
+    assert send_source_refund(refund=first).attempts == 2
+    razorpay.fault("none")
+    # Its claim is refused: the other may still be under way.
+    assert send_source_refund(refund=second).state == "requested"
+    assert SourceRefund.objects.get().attempts == 2
+    assert _at_razorpay(razorpay) == []
+
+
+def test_workers_at_once_refund_once(razorpay, paid, admin):
     razorpay.fault("500", path_prefix=f"/v1/payments/{paid.payment_id}/refund", count=3)
     _request(paid, admin)
     _due()
@@ -287,4 +303,4 @@ def test_two_workers_ask_once(razorpay, paid, admin):
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(run, range(2))) >= 1
     assert _at_razorpay(razorpay) == [(200_00, "processed")]
-    assert SourceRefund.objects.get().attempts == 2
+    assert _seen(paid) == ("processed", 200_00, 300_00)

@@ -146,6 +146,15 @@ def test_each_step_of_a_dispute_is_told_once_and_opens_one_item(recharge, send_h
     assert _state(recharge) == ("completed", 500_00, 1)
 
 
+def test_two_workers_that_read_the_same_event_tell_a_dispute_once(recharge, post_signed):
+    assert post_signed(_dispute("created")) == 204
+    event = WebhookEvent.objects.get()
+    # As another worker has it, which read the list a moment before.
+    event.state = WebhookEvent.State.RECEIVED
+    webhooks._apply_safely(event)
+    assert Alert.objects.filter(kind="money").count() == 1
+
+
 def test_a_dispute_from_the_sandbox_is_told(recharge, razorpay, post_events):
     payment = razorpay.pay(recharge.razorpay_order_id, webhook=False)
     razorpay.control("dispute", {"payment_id": payment["payment_id"]})
