@@ -60,3 +60,7 @@ class LastAdmin(AccountError):
 
 class SmsError(AccountError):
     """The gateway did not take the message."""
+
+
+class DeletionRefused(AccountError):
+    """The account cannot be deleted while something of it is still under way."""

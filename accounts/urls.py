@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import phone_views, views
+from accounts import phone_views, privacy_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("logout/others/", views.end_other_sessions, name="end_other_sessions"),
     path("profile/", views.profile, name="profile"),
     path("profile/sessions/<str:handle>/end/", views.end_one_session, name="end_session"),
+    path("profile/data/", privacy_views.page, name="privacy"),
+    path("profile/data/export/", privacy_views.export, name="export_data"),
+    path("profile/data/delete/", privacy_views.delete, name="delete_account"),
     path("profile/phone/", phone_views.start, name="change_phone"),
     path("profile/phone/old/", phone_views.old_code, name="change_phone_old"),
     path("profile/phone/new/", phone_views.new_code, name="change_phone_new"),

@@ -9,3 +9,7 @@ class SoldOut(ShopError):
 
 class StockRefused(ShopError):
     """A restock that cannot be carried out, such as one below zero."""
+
+
+class WatchRefused(ShopError):
+    """There is nothing to wait for, or nobody who could be told."""

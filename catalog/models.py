@@ -247,3 +247,20 @@ class StockMovement(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("stock movements are append-only")
+
+
+class StockWatch(models.Model):
+    """A customer wants to be told, once, when a sold-out plan is there again."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stock_watches"
+    )
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="watches")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "stock_watches"
+        constraints = [models.UniqueConstraint(fields=["plan", "user"], name="watch_once")]
+
+    def __str__(self) -> str:
+        return f"watch of {self.plan_id}"

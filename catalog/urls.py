@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("plans/", views.plan_list, name="plans"),
     path("plans/<slug:platform_slug>/<slug:plan_slug>/", views.plan_detail, name="plan"),
+    path("plans/<slug:platform_slug>/<slug:plan_slug>/watch/", views.watch, name="watch"),
 ]

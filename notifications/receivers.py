@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.phones import mask_phone
 from accounts.signals import phone_changed
+from catalog.signals import plan_back_in_stock
 from notifications.models import Notification
 from orders.signals import order_delivered, order_paid, order_refunded
 from ottsonly.money import format_rupees
@@ -37,6 +38,7 @@ def connect() -> None:
         (subscription_extended, on_subscription_extended),
         (subscription_cancelled, on_subscription_cancelled),
         (reminders_written, on_reminders_written),
+        (plan_back_in_stock, on_plan_back_in_stock),
         (wallet_recharged, on_wallet_recharged),
         (phone_changed, on_phone_changed),
         (source_refund_requested, on_source_refund_requested),
@@ -111,6 +113,20 @@ def on_subscription_cancelled(*, subscription: Any, **kwargs: Any) -> None:
         subscription,
         _("%s was cancelled") % subscription,
         _("It has ended and its login is not yours any more."),
+    )
+
+
+def on_plan_back_in_stock(*, plan: Any, watches: Any, **kwargs: Any) -> None:
+    """What they waited for is there."""
+    Notification.objects.bulk_create(
+        Notification(
+            user_id=watch.user_id,
+            kind=Notification.Kind.NOTICE,
+            title=_title(_("%s is back in stock") % f"{plan.platform.name} {plan.name}"),
+            body=_("You asked to be told. It may sell out again."),
+            link=plan.get_absolute_url(),
+        )
+        for watch in watches
     )
 
 

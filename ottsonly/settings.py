@@ -254,11 +254,34 @@ PERIODIC_JOBS: list[dict[str, Any]] = [
         "every": 1,
         "shared": True,
     },
+    {"name": "tell-watchers", "run": "catalog.watches.tell_watchers", "every": 60},
+    {"name": "clean-up", "run": "ottsonly.cleanup.delete_perished", "every": 3600},
     {"name": "collect-alerts", "run": "telegram_alerts.digest.collect_held", "every": 60},
     {"name": "sum-days", "run": "console.figures.close_days", "every": 1800},
     {"name": "daily-summary", "run": "telegram_alerts.digest.send_daily_summary", "at": "09:00"},
 ]
 
+# What nobody needs after its time: see ottsonly.cleanup.
+WEBHOOK_KEEP_DAYS = env.int("WEBHOOK_KEEP_DAYS", default=180)
+PERISHABLE: list[dict[str, Any]] = [
+    {"model": "ottsonly.Counter", "field": "expires_at"},
+    {"model": "accounts.OneTimeCode", "field": "expires_at"},
+    {"model": "accounts.LoginSession", "field": "expire_date"},
+    {
+        "model": "wallet.WebhookEvent",
+        "field": "received_at",
+        "days": WEBHOOK_KEEP_DAYS,
+        "state": "applied",
+    },
+]
+# What each room knows of a customer, for the export and the deletion: see accounts.privacy.
+PERSONAL_DATA = [
+    "catalog.watches",
+    "wallet.personal",
+    "orders.personal",
+    "subscriptions.personal",
+    "notifications.personal",
+]
 # Reminders leave the shop by e-mail when there is a server, by SMS when there is a template.
 EMAIL_HOST = env.str("EMAIL_HOST", default="")
 EMAIL_PORT = env.int("EMAIL_PORT", default=587)

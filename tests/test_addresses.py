@@ -73,6 +73,11 @@ ADDRESSES = {
     "": page(OPEN),
     "plans/": page(OPEN),
     "plans/<slug:platform_slug>/<slug:plan_slug>/": page(OPEN, **PLAN),
+    "plans/<slug:platform_slug>/<slug:plan_slug>/watch/": Line(
+        post=GO,
+        changes={"owner": "stock_watches", "stranger": "stock_watches"},
+        values={"platform_slug": "surtaal", "plan_slug": "family"},
+    ),
     "help/": page(OPEN),
     "help/<slug:slug>/": page(OPEN, slug="faq"),
     "login/": Line(
@@ -99,6 +104,16 @@ ADDRESSES = {
         post=AWAY, changes=dict.fromkeys(ROLES[:4], "users sessions audit_events")
     ),
     "profile/sessions/<str:handle>/end/": Line(post=AWAY, values={"handle": "0" * 32}),
+    "profile/data/": page(MINE),
+    "profile/data/export/": Line(post=MINE),
+    "profile/data/delete/": Line(
+        post=GO,
+        data={"sure": "yes"},
+        changes={
+            "owner": "",
+            "stranger": "users sessions audit_events one_time_codes notifications",
+        },
+    ),
     "profile/phone/": Line(
         "200 200 200 200 302",
         post=AWAY,

@@ -1,0 +1,63 @@
+"""The page on which customers take their data with them or delete their account."""
+
+from django.contrib import messages
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import privacy
+from accounts.decorators import customer_required
+from accounts.errors import DeletionRefused
+
+
+class _Encoder(DjangoJSONEncoder):
+    """Writes ids of documents as text."""
+
+    def default(self, o: object) -> object:
+        try:
+            return super().default(o)
+        except TypeError:
+            return str(o)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+@customer_required
+def page(request: HttpRequest) -> HttpResponse:
+    """Say what can be done, and what is in the way."""
+    return render(request, "accounts/privacy.html", {"hindrance": privacy.hindrance(request.user)})
+
+
+@never_cache
+@require_POST
+@customer_required
+def export(request: HttpRequest) -> HttpResponse:
+    """Give all data as a file."""
+    response = JsonResponse(
+        privacy.export_data(request.user),
+        encoder=_Encoder,
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+    )
+    response["Content-Disposition"] = 'attachment; filename="ottsonly-my-data.json"'
+    return response
+
+
+@never_cache
+@require_POST
+@customer_required
+def delete(request: HttpRequest) -> HttpResponse:
+    """Delete the account, if nothing is in the way and the box was ticked."""
+    if request.POST.get("sure") != "yes":
+        messages.error(request, _("Tick the box first: a deleted account does not come back."))
+        return redirect("accounts:privacy")
+    try:
+        privacy.delete_account(user=request.user)
+    except DeletionRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("accounts:privacy")
+    request.session.flush()
+    messages.success(request, _("Your account is deleted."))
+    return redirect("catalog:home")

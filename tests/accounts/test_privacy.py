@@ -1,0 +1,136 @@
+"""A customer's data: all of it in one file, and an account that can be deleted for good."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from bson import encode
+from django.db import connection
+
+from accounts.models import LoginSession, User
+from catalog.models import StockWatch
+from notifications.models import Notification
+from orders.books import check_books
+from orders.models import Order
+from ottsonly.models import AuditEvent
+from subscriptions.lifecycle import expire_due
+from subscriptions.models import Subscription
+from tests.factories import (
+    CustomerFactory,
+    PlanFactory,
+    SupportFactory,
+    add_account,
+    buy,
+    give_money,
+)
+from wallet.models import Recharge
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person(db):
+    return CustomerFactory(phone="+919812345678", name="Asha Verma", email="asha.verma@example.com")
+
+
+def used_up(person) -> Subscription:
+    """Everything bought, ended and spent."""
+    plan = PlanFactory()
+    add_account(plan, login="seat@example.com")
+    give_money(person, 199_00)
+    subscription = buy(person, plan).subscription
+    Subscription.objects.filter(pk=subscription.pk).update(customer_email=person.email)
+    with time_machine.travel(subscription.ends_at + timedelta(seconds=1)):
+        expire_due()
+    return subscription
+
+
+def delete(client, **data):
+    return client.post("/profile/data/delete/", data, follow=True)
+
+
+def test_the_export_holds_what_is_theirs_and_no_login_details(person, client_for):
+    other = CustomerFactory(name="Somebody Else")
+    give_money(other, 1_00)
+    used_up(person)
+    answer = client_for(person).post("/profile/data/export/")
+    assert answer["Content-Disposition"] == 'attachment; filename="ottsonly-my-data.json"'
+    data = json.loads(answer.content)
+    assert data["account"]["phone"] == "+919812345678"
+    assert data["wallet"] == {"balance_paise": 0}
+    assert [entry["amount_paise"] for entry in data["wallet_entries"]] == [199_00, -199_00]
+    assert [order["price_paise"] for order in data["orders"]] == [199_00]
+    assert [item["state"] for item in data["subscriptions"]] == ["expired"]
+    assert len(data["notices"]) == Notification.objects.filter(user=person).count() > 0
+    assert len(data["logins"]) == 1
+    for foreign in ("Somebody Else", "seat@example.com", "s3cret-Pa55"):
+        assert foreign not in answer.content.decode()
+
+
+def test_the_person_goes_and_the_books_stay(person, client_for):
+    subscription = used_up(person)
+    StockWatch.objects.create(user=person, plan=subscription.plan)
+    elsewhere, client = client_for(person), client_for(person)
+    page = client.get("/profile/data/").content.decode()
+    assert "I know that it does not come back" in page
+    answer = delete(client, sure="yes")
+    assert "Your account is deleted." in answer.content.decode()
+    gone = User.objects.get(pk=person.pk)
+    assert (gone.name, gone.email, gone.is_active) == ("", "", False)
+    assert gone.phone.startswith("gone-")
+    assert LoginSession.objects.filter(user_id=person.pk).count() == 0
+    assert elsewhere.get("/wallet/").status_code == 302
+    assert Order.objects.filter(user_id=person.pk).count() == 1
+    assert list(check_books()) == []
+    assert AuditEvent.objects.filter(action="user.delete").count() == 1
+    # Nowhere in the database is anything of the person left.
+    for name in connection.database.list_collection_names():
+        raw = b"".join(encode(row) for row in connection.database[name].find())
+        for trace in (b"9812345678", b"Asha Verma", b"asha.verma@example.com"):
+            assert trace not in raw, name
+
+
+def test_the_same_phone_begins_anew(person):
+    from accounts.privacy import delete_account
+
+    delete_account(user=person)
+    fresh = CustomerFactory(phone="+919812345678")
+    assert fresh.pk != person.pk
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("money", "There are ₹500 in your wallet."),
+        ("running", "is still running."),
+        ("waiting", "An order of yours is being prepared."),
+        ("top-up", "A top-up is under way."),
+    ],
+)
+def test_while_something_is_under_way_nothing_is_deleted(person, client_for, state, sentence):
+    if state == "money":
+        give_money(person, 500_00)
+    elif state == "top-up":
+        Recharge.objects.create(user=person, amount_paise=100_00, key="k")
+    else:
+        plan = PlanFactory(delivery="instant" if state == "running" else "manual")
+        add_account(plan)
+        give_money(person, 199_00)
+        buy(person, plan)
+    client = client_for(person)
+    assert sentence in client.get("/profile/data/").content.decode()
+    assert sentence in delete(client, sure="yes").content.decode()
+    kept = User.objects.get(pk=person.pk)
+    assert (kept.phone, kept.name, kept.is_active) == ("+919812345678", "Asha Verma", True)
+    assert AuditEvent.objects.filter(action="user.delete").count() == 0
+
+
+def test_without_the_tick_nothing_is_deleted(person, client_for):
+    page = delete(client_for(person)).content.decode()
+    assert "Tick the box first" in page
+    assert User.objects.get(pk=person.pk).is_active
+
+
+def test_staff_are_not_deleted_here(client_for):
+    assert client_for(SupportFactory()).post("/profile/data/delete/").status_code == 403
