@@ -2,14 +2,14 @@
 
 from django.contrib import messages
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import privacy
-from accounts.decorators import customer_required
+from accounts.decorators import CustomerRequest, customer_required
 from accounts.errors import DeletionRefused
 
 
@@ -26,7 +26,7 @@ class _Encoder(DjangoJSONEncoder):
 @never_cache
 @require_http_methods(["GET", "HEAD"])
 @customer_required
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: CustomerRequest) -> HttpResponse:
     """Say what can be done, and what is in the way."""
     return render(request, "accounts/privacy.html", {"hindrance": privacy.hindrance(request.user)})
 
@@ -34,7 +34,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 @customer_required
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: CustomerRequest) -> HttpResponse:
     """Give all data as a file."""
     response = JsonResponse(
         privacy.export_data(request.user),
@@ -48,7 +48,7 @@ def export(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 @customer_required
-def delete(request: HttpRequest) -> HttpResponse:
+def delete(request: CustomerRequest) -> HttpResponse:
     """Delete the account, if nothing is in the way and the box was ticked."""
     if request.POST.get("sure") != "yes":
         messages.error(request, _("Tick the box first: a deleted account does not come back."))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -14,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from ottsonly.metrics import exposition
 from ottsonly.models import PeriodicJob
+from ottsonly.mongo import connection
 
 logger = logging.getLogger(__name__)
 

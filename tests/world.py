@@ -1,6 +1,7 @@
 """A shop in use: one of everything, and one person of each role, each with a browser."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.test import Client
 from django.utils import timezone
@@ -112,7 +113,9 @@ def _others(owner: User) -> Order:
     )
     WebhookEvent.objects.create(event_id="evt_1", type="payment.captured", payload="{}")
     now = timezone.now()
-    OneTimeCode.objects.create(key="login:x", phone="+919811111119", expires_at=now, sent_at=now)
+    # The server itself deletes a code whose time is over.
+    later = now + timedelta(hours=1)
+    OneTimeCode.objects.create(key="login:x", phone="+919811111119", expires_at=later, sent_at=now)
     return waiting
 
 
