@@ -1,4 +1,4 @@
-"""Processes of their own that post one request each and say how it ended; killed by tests.
+"""Processes of their own that post one request, or run one job; killed by tests.
 
 Django takes a second to start, so it starts once here; each request then runs in a fork, which
 opens its own connection to the database. A line of JSON on stdin forks one; it says its process id
@@ -24,7 +24,8 @@ def main() -> None:
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
-            _post(**json.loads(line))
+            wanted = json.loads(line)
+            _run(**wanted) if "job" in wanted else _post(**wanted)
             os._exit(0)
         os.waitpid(child, 0)
         _say("ended")
@@ -48,6 +49,16 @@ def _post(
     os.read(0, 64)
     more = {"content_type": "application/json"} if isinstance(data, str) else {}
     _say(str(client.post(address, data, headers=headers, **more).status_code))
+
+
+def _run(job: str) -> None:
+    from django.utils.module_loading import import_string
+
+    function = import_string(job)
+    _say(str(os.getpid()))
+    os.read(0, 64)
+    function()
+    _say("done")
 
 
 def _say(text: str) -> None:

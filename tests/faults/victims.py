@@ -72,17 +72,21 @@ class Victims:
             after_reply: kill when the database has answered, before the process hears of it;
                 otherwise before the database sees the command.
         """
-        self._tell(
-            json.dumps(
-                {
-                    "address": address,
-                    "user": str(user.pk) if user else "",
-                    "session": session or {},
-                    "data": data,
-                    "headers": headers or {},
-                }
-            )
-        )
+        wanted = {
+            "address": address,
+            "user": str(user.pk) if user else "",
+            "session": session or {},
+            "data": data,
+            "headers": headers or {},
+        }
+        return self._send(wanted, kill_at, after_reply)
+
+    def run(self, job: str, *, kill_at: int = 0, after_reply: bool = False) -> tuple[str, int]:
+        """Run a job by its dotted path and return "done" ("" if killed) and the commands sent."""
+        return self._send({"job": job}, kill_at, after_reply)
+
+    def _send(self, wanted: dict[str, Any], kill_at: int, after_reply: bool) -> tuple[str, int]:
+        self._tell(json.dumps(wanted))
         self.proxy.aim(pid=int(self._hear()), kill_at=kill_at, after_reply=after_reply)
         self._tell("go")
         said = self._hear()
