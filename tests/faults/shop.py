@@ -28,8 +28,8 @@ from orders.refunds import refund_order
 from orders.services import deliver_waiting_orders
 from ottsonly.errors import ShopError
 from razorpay_sandbox.process import SandboxError, SandboxServer
+from subscriptions.lifecycle import expire
 from subscriptions.models import Subscription
-from subscriptions.services import expire_subscription
 from tests.faults.mongo_proxy import ScriptedProxy
 from wallet.circuit import CIRCUIT
 from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction
@@ -222,7 +222,7 @@ class Shop:
         subscription = self._one_of(Subscription.objects.filter(user__in=self._pks()), which)
         if subscription is not None:
             with time_machine.travel(timezone.now() + timedelta(days=days), tick=True):
-                self._attempt("expiry", lambda: expire_subscription(subscription=subscription))
+                self._attempt("expiry", lambda: expire([subscription.pk]))
 
     def adjust(self, who: int, paise: int) -> None:
         user, key = self._customer(who), self._key()
