@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import LoginSession, User
 from notifications.models import Notification
 from orders.models import Order
+from ottsonly.admin_lists import attach_related
 from ottsonly.money import format_rupees
 from subscriptions.models import Reveal, Subscription
 from wallet.models import Recharge, WalletTransaction
@@ -188,8 +189,8 @@ def _notices(user: User) -> Table:
 
 
 def _reveals(user: User) -> Table:
-    looks = Reveal.objects.filter(user_id=user.pk).prefetch_related("subscription")
-    rows, more = _latest(looks, "-created_at")
+    rows, more = _latest(Reveal.objects.filter(user_id=user.pk), "-created_at")
+    attach_related(rows, ("subscription",))
     return Table(
         _("Looks at login details"),
         [_("When"), _("Subscription"), _("Address")],

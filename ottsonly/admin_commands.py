@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 
+from ottsonly.admin_lists import attach_related
 from ottsonly.errors import ShopError
 from ottsonly.models import AuditEvent
 
@@ -293,4 +294,6 @@ def trace_of(document: models.Model, *, limit: int = TRACE_SHOWN) -> list[AuditE
     events = AuditEvent.objects.filter(
         object_type=document._meta.label_lower, object_id=str(document.pk)
     ).order_by("-created_at")[:limit]
-    return list(events.prefetch_related("actor"))
+    found = list(events)
+    attach_related(found, ("actor",))
+    return found
