@@ -10,7 +10,10 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from orders.models import Order
+from ottsonly.admin import WindowedAdmin
+from ottsonly.admin_lists import attach_related
 from tests.factories import CustomerFactory, PlanFactory, add_account, buy, give_money
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +160,28 @@ def test_a_list_costs_the_same_commands_for_one_row_and_for_thirty(console, sold
         "aggregate orders",
         "aggregate users",
     ]
+
+
+def test_every_list_by_time_opens_on_a_range_of_an_index(admin_user):
+    looked_at = []
+    for model, model_admin in admin.site._registry.items():
+        if not isinstance(model_admin, WindowedAdmin):
+            continue
+        request = RequestFactory().get("/")
+        request.user = admin_user
+        plan = model_admin.get_changelist_instance(request).queryset[:51].explain()
+        assert '"IXSCAN"' in plan, model
+        assert '"COLLSCAN"' not in plan, model
+        looked_at.append(model)
+    assert len(looked_at) >= 12
+
+
+def test_related_documents_of_a_page_are_asked_for_by_their_keys(sold, customer, commands):
+    rows = list(Order.objects.all())
+    commands.clear()
+    attach_related(rows, ("user",))
+    assert commands == ["aggregate users"]
+    assert rows[0].user == customer
+    assert commands == ["aggregate users"]
+    plan = User.objects.filter(pk__in=[customer.pk]).explain()
+    assert "$expr" not in plan
