@@ -14,39 +14,43 @@ from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 
 
-def take_stock(*, plan_id: ObjectId, order_id: ObjectId) -> None:
+def take_stock(*, plan: Plan, order_id: ObjectId) -> None:
     """Take one unit for an order; only inside a transaction.
 
     One conditional update whose count is checked: the stock cannot pass below zero whoever else
     buys at the same moment.
 
+    Args:
+        plan: as read in this same transaction. Its stock tells whether the unit was the one that
+            made it low, without reading again: had somebody changed the plan since, the update
+            would meet a write conflict.
+
     Raises:
         SoldOut: there is no unit, or the plan is not sold any more.
     """
-    taken = Plan.objects.filter(pk=plan_id, is_active=True, stock__gte=1).update(
+    taken = Plan.objects.filter(pk=plan.pk, is_active=True, stock__gte=1).update(
         stock=F("stock") - 1
     )
     if taken != 1:
         raise SoldOut(_("This plan has just sold out. Nothing was taken from your wallet."))
+    plan.stock -= 1
     StockMovement.objects.create(
-        plan_id=plan_id,
+        plan_id=plan.pk,
         delta=-1,
         reason=StockMovement.Reason.SALE,
         reference=str(order_id),
         key=f"sale:{order_id}",
     )
-    _tell_if_low(plan_id, taken=1)
+    _tell_if_low(plan, taken=1)
 
 
-def _tell_if_low(plan_id: ObjectId, *, taken: int) -> None:
+def _tell_if_low(plan: Plan, *, taken: int) -> None:
     """Tell when the last `taken` units brought the stock from above its threshold to it or below.
 
-    Read after the update in the same transaction: whoever else takes a unit conflicts, so each
-    crossing is seen by exactly one.
+    `plan` has the stock after it, known in the same transaction: whoever else takes a unit
+    conflicts, so each crossing is seen by exactly one.
     """
-    stock, threshold = Plan.objects.values_list("stock", "low_stock_threshold").get(pk=plan_id)
-    if stock <= threshold < stock + taken:
-        plan = Plan.objects.select_related("platform").get(pk=plan_id)
+    if plan.stock <= plan.low_stock_threshold < plan.stock + taken:
         stock_low.send(sender=Plan, plan=plan)
 
 
@@ -87,7 +91,8 @@ def restock(*, plan: Plan, delta: int, note: str, actor: Any, key: str) -> None:
         if moved != 1:
             raise StockRefused(_("There are fewer units left than you want to take away."))
         if delta < 0:
-            _tell_if_low(plan.pk, taken=-delta)
+            fresh = Plan.objects.select_related("platform").get(pk=plan.pk)
+            _tell_if_low(fresh, taken=-delta)
         record_event(
             actor=actor, action="plan.restock", target=plan, after={"delta": delta, "note": note}
         )

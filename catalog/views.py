@@ -1,9 +1,12 @@
 """Pages of the shop window."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,6 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "platforms": window.tiles(plans, reverse("catalog:plans")),
         "highlights": window.highlights(plans),
+        "shelf_key": window.fingerprint(plans),
     }
     return render(request, "catalog/home.html", context)
 
@@ -31,16 +35,20 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     """All plans, filtered; htmx asks for the results alone."""
     plans = window.plans_on_sale()
     choices = [(item.slug, item.name) for item in window.platforms_of(plans)]
-    form = PlanFilterForm(request.GET or None, platforms=choices)
-    # A bad field says so beside itself, and the good ones still count.
-    form.is_valid()
-    chosen = form.cleaned_data if form.is_bound else {}
+    form: Any = SimpleLazyObject(lambda: PlanFilterForm(request.GET or None, platforms=choices))
+    chosen: dict[str, Any] = {}
+    if request.GET:
+        # A bad field says so beside itself, and the good ones still count.
+        form.is_valid()
+        chosen = form.cleaned_data
     found = window.sections(plans, chosen)
     context = {
         "form": form,
         "sections": found,
         "total": sum(len(section.plans) for section in found),
         "is_filtered": any(chosen.values()),
+        # Only the shelf that everybody sees first is kept, not what each visitor looks for.
+        "shelf_key": None if request.GET else window.fingerprint(plans),
     }
     partial = request.headers.get("HX-Request") and not request.headers.get(
         "HX-History-Restore-Request"

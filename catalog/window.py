@@ -4,10 +4,13 @@ A shop has dozens of plans, not thousands, so one command reads them all and the
 here: every filter costs the database the same.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
+
+from django.utils.translation import get_language
 
 from catalog.models import Plan, Platform
 
@@ -39,6 +42,21 @@ class Tile:
 def plans_on_sale() -> list[Plan]:
     """Return every plan on sale in one command."""
     return list(Plan.objects.on_sale())
+
+
+def fingerprint(plans: Iterable[Plan]) -> str:
+    """Return a key made of everything that a page can show of `plans`, in their order.
+
+    What was rendered from the same plans is kept under it. Nobody can be shown an old price or
+    stock by that: the plans are read anew for every page, and other values have another key.
+    """
+    shown = [(vars(plan), vars(plan.platform)) for plan in plans]
+    values = [
+        [value for name, value in fields.items() if name != "_state"]
+        for pair in shown
+        for fields in pair
+    ]
+    return hashlib.blake2b(repr((get_language(), values)).encode(), digest_size=16).hexdigest()
 
 
 def platforms_of(plans: Iterable[Plan]) -> list[Platform]:

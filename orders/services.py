@@ -225,7 +225,7 @@ def _buy(
     if seat is not None:
         order_delivered.send(sender=Order, order=order, subscription=subscription)
         subscription_activated.send(sender=Subscription, subscription=subscription, order=order)
-    take_stock(plan_id=plan.pk, order_id=order_id)
+    take_stock(plan=plan, order_id=order_id)
     _pay(order, plan)
     return order
 

@@ -51,7 +51,6 @@ def _overview(request: CustomerRequest, form: TopUpForm, way_back: str) -> HttpR
         state=Recharge.State.PENDING, razorpay_order_id__gt=""
     )
     context = {
-        "balance_paise": balance_of(request.user.pk),
         "form": form,
         "quick_amounts": [
             {"paise": paise, "rupees": plain_rupees(paise)} for paise in settings.TOPUP_QUICK_PAISE
