@@ -9,13 +9,14 @@ WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-deep lint lock install
+.PHONY: help run test test-fast test-deep bench lint lock install
 
 help:
 	@echo "make run        open the shop on http://127.0.0.1:$(PORT) (PORT=8001 for another port)"
 	@echo "make test       every test but the deep ones"
 	@echo "make test-fast  the tests without browser, crash and load"
 	@echo "make test-deep  long random and fault runs"
+	@echo "make bench      drive the running shop and print what each page costs (Linux)"
 	@echo "make lint       ruff, djlint, mypy"
 	@echo "make lock       write the hashed requirements again (needs uv)"
 
@@ -30,6 +31,9 @@ test-fast: $(STAMP)
 
 test-deep: $(STAMP)
 	$(PYTEST) -m deep
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
