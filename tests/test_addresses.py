@@ -242,8 +242,8 @@ CONSOLE = [
     ),
     (
         # A command: without the key that its form carries nothing is done.
-        r"\w+/\w+/<path:object_id>/[\w-]+/",
-        console("403", "200|404", admin_post="400|404"),
+        r"\w+/\w+/<(?:path:object_id|objectid:pk)>/[\w-]+/",
+        console("403", "200|404", admin_post="200|302|400|404"),
     ),
     (r"\w+/\w+/<path:object_id>/", console("302", "302")),
     (r"\(\?P<url>\.\*\)\$", console("404", "404")),
