@@ -8,6 +8,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.books import check_stock
 from catalog.models import Plan, StockMovement
 from catalog.services import restock
 from console.figures import close_days
@@ -138,3 +139,14 @@ def test_the_second_platform_of_a_slug_is_refused_at_the_field(console):
     answer = console.post(reverse("admin:catalog_platform_add"), data)
     assert answer.status_code == 200
     assert list(answer.context["errors"])
+
+
+def test_a_number_written_over_a_sale_is_what_the_books_would_find(customer):
+    plan = PlanFactory(stock=2)
+    give_money(customer, 500_00)
+    assert list(check_stock()) == []
+    buy(customer, plan)
+    # What a form that writes the number it showed, plus three, would do.
+    Plan.objects.filter(pk=plan.pk).update(stock=plan.stock + 3)
+    StockMovement.objects.create(plan=plan, delta=3, reason="restock", key="over")
+    assert [finding.document for finding in check_stock()] == [f"plan {plan.pk}"]
