@@ -106,9 +106,7 @@ def _environment(data: Path, port: int) -> dict[str, str]:
 
 def _prepare(children: Children, environment: dict[str, str]) -> None:
     """Migrate, and load the demo data once."""
-    manage = [sys.executable, "manage.py"]
-    children.run("setup", [*manage, "migrate", "--no-input"], environment)
-    children.run("setup", [*manage, "load_demo_data"], environment)
+    children.run("setup", [sys.executable, "-m", "dev.prepare"], environment)
 
 
 def _start_sandbox(
