@@ -211,6 +211,8 @@ def test_switched_off_it_ends(running, customer):
 def test_what_the_customer_does_at_the_same_moment_wins(running, customer, monkeypatch, act):
     """The customer acts after the job has read everything, before it pays."""
     at = running.ends_at
+    # Enough for two: it is not the empty wallet that keeps the second from being paid.
+    give_money(customer, 1000_00)
     live(at - 8 * DAY, at - 4 * DAY)
     real = auto_renewal.renew
 
@@ -229,7 +231,7 @@ def test_what_the_customer_does_at_the_same_moment_wins(running, customer, monke
     with time_machine.travel(at - 3 * DAY, tick=False):
         renew_due()
         renew_due()
-    expected = {"renew": (1, 101_00), "switch off": (0, 300_00)}[act]
+    expected = {"renew": (1, 1101_00), "switch off": (0, 1300_00)}[act]
     assert (renewals(running), balance_of(customer.pk)) == expected
     assert list(check_books()) == []
 
