@@ -113,6 +113,17 @@ def test_figures_count_requests_purchases_and_refusals(client, settings, working
     assert grown("shop_purchase_refusals_total", ("reason", "InsufficientBalance")) == 1
 
 
+def test_invented_methods_make_no_rows(client, settings, working):
+    settings.METRICS_TOKEN = TOKEN
+    row = ("method", "other"), ("status", "405"), ("view", "catalog:plans")
+    before = figures(client).get(("shop_requests_total", *row), 0)
+    for method in ("BREW", "XYZZY"):
+        assert client.generic(method, "/plans/").status_code == 405
+    found = figures(client)
+    assert found["shop_requests_total", *row] - before == 2
+    assert not [key for key in found if {("method", "BREW"), ("method", "XYZZY")} & {*key[1:]}]
+
+
 def test_figures_tell_of_jobs_and_outbox(client, settings, working):
     settings.METRICS_TOKEN = TOKEN
     for state in ("pending", "pending", "failed", "sent"):
