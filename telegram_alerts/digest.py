@@ -4,7 +4,6 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from bson import ObjectId
 from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Count, F, Sum
@@ -12,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Plan
-from orders.models import Order, Refund
+from orders.models import Order
 from ottsonly.jobs import may_continue
 from ottsonly.models import PeriodicJob
 from ottsonly.money import format_rupees
@@ -21,7 +20,7 @@ from telegram_alerts.chats import chats, chats_for, is_quiet
 from telegram_alerts.delivery import retire_unknown_chats
 from telegram_alerts.models import Alert
 from telegram_alerts.texts import clipped, console_link, fitting
-from wallet.models import Recharge
+from wallet.models import WalletTransaction
 
 # Documents of one transaction; what is left makes another digest.
 DIGEST_SIZE = 200
@@ -93,13 +92,12 @@ def summary_text(day: date) -> str:
     orders = Order.objects.filter(created_at__gte=start, created_at__lt=end).aggregate(
         count=Count("pk"), total=Sum("price_paise")
     )
-    topups = Recharge.objects.filter(
-        state=Recharge.State.COMPLETED, created_at__gte=start, created_at__lt=end
-    ).aggregate(count=Count("pk"), total=Sum("amount_paise"))
-    # Refunds have no index on their time; their keys grow with it.
-    refunds = Refund.objects.filter(
-        pk__gte=ObjectId.from_datetime(start), pk__lt=ObjectId.from_datetime(end)
-    ).aggregate(count=Count("pk"), total=Sum("amount_paise"))
+    # By the ledger, as the console counts them: money belongs to the day on which it moved.
+    moved = WalletTransaction.objects.filter(created_at__gte=start, created_at__lt=end)
+    topups, refunds = (
+        moved.filter(reference_type=kind).aggregate(count=Count("pk"), total=Sum("amount_paise"))
+        for kind in ("recharge", "refund")
+    )
     waiting = Order.objects.waiting()[:WAITING_COUNTED].count()
     low = Plan.objects.filter(is_active=True, stock__lte=F("low_stock_threshold"))
     low_names = [str(plan) for plan in low.select_related("platform").order_by("stock")[:10]]

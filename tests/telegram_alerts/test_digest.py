@@ -6,12 +6,16 @@ import pytest
 import time_machine
 from django.core.exceptions import ImproperlyConfigured
 
+from console.figures import add_up
 from orders.refunds import refund_order
 from telegram_alerts.chats import is_quiet, write_alert
 from telegram_alerts.checks import check_chats
 from telegram_alerts.digest import collect_held, send_daily_summary, summary_text
 from telegram_alerts.models import Alert
 from tests.factories import PlanFactory, buy, give_money
+from wallet.gateway import Payment
+from wallet.models import Recharge
+from wallet.recharges import complete_recharge
 
 pytestmark = pytest.mark.django_db
 MIDNIGHT = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)  # in India
@@ -104,17 +108,36 @@ def test_the_summary_counts_the_day_by_indias_clock(customer):
     day = MIDNIGHT + timedelta(days=1)
     with time_machine.travel(day - timedelta(seconds=1), tick=False) as clock:
         first = buy(customer, plan)
+        terms = {"reason": "x", "actor": None, "take_back": False}
+        refund_order(order=first, amount_paise=50_00, key="k1", **terms)
         clock.move_to(day)
         buy(customer, plan)
+        refund_order(order=first, amount_paise=30_00, key="k2", **terms)
     text = summary_text(date(2026, 3, 2)).splitlines()
     assert text[0] == "<b>02 March 2026</b>"
     assert text[1] == "Orders: 1, ₹199"
     assert text[4] == "Orders that wait now: 2"
     assert text[5] == "Low stock: Premium"
-    # Keys carry the time that made them: the driver's clock is the real one.
-    refund_order(order=first, amount_paise=50_00, reason="x", actor=None, key="k", take_back=False)
-    today = datetime.now(UTC).astimezone().date()
-    assert "Refunds: 1, ₹50" in summary_text(today) + summary_text(today + timedelta(days=1))
+    assert text[3] == "Refunds: 1, ₹50"
+
+
+def test_a_top_up_counts_on_the_day_of_its_credit_as_in_the_console(customer):
+    day = date(2026, 3, 2)
+    recharge = Recharge.objects.create(
+        user=customer,
+        amount_paise=500_00,
+        key="k",
+        razorpay_order_id="order_1",
+        created_at=MIDNIGHT - timedelta(minutes=5),
+    )
+    paid = Payment(
+        id="pay_1", order_id="order_1", amount_paise=500_00, currency="INR", status="captured"
+    )
+    with time_machine.travel(MIDNIGHT + timedelta(minutes=5), tick=False):
+        complete_recharge(recharge=recharge, payment=paid, source=Recharge.Source.WEBHOOK)
+    assert "Top-ups: 1, ₹500" in summary_text(day).splitlines()
+    assert "Top-ups: 0, ₹0" in summary_text(day - timedelta(days=1)).splitlines()
+    assert add_up(day - timedelta(days=1), day)[day].topups_paise == 500_00
 
 
 def test_the_summary_is_written_once_for_each_chat_that_wants_it(settings, db):
