@@ -8,9 +8,10 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils import timezone
 
+from ottsonly.jobs import may_continue
 from ottsonly.mongo import in_transaction
 from wallet.errors import TopUpRefused
-from wallet.gateway import Payment, payment_of, refund_of, webhook_signature_is_valid
+from wallet.gateway import CURRENCY, Payment, payment_of, refund_of, webhook_signature_is_valid
 from wallet.models import OpenItem, Recharge, WebhookEvent
 from wallet.open_items import record_open_item
 from wallet.recharges import complete_recharge, mark_failed
@@ -74,6 +75,8 @@ def apply_received(*, limit: int = 50) -> int:
     waiting = WebhookEvent.objects.filter(state=WebhookEvent.State.RECEIVED)
     applied = 0
     for event in waiting.order_by("received_at")[:limit]:
+        if not may_continue():
+            break
         try:
             applied += _apply_safely(event)
         except Exception:
@@ -140,7 +143,10 @@ def _apply_payment(kind: str, payment: Payment, reason: str) -> str:
         if not payment.was_captured:
             return "no top-up has this order"
         record_open_item(
-            kind=OpenItem.Kind.NO_RECHARGE, reference=payment.id, amount_paise=payment.amount_paise
+            kind=OpenItem.Kind.NO_RECHARGE,
+            reference=payment.id,
+            # Money that is not rupees stands with 0 in books of rupees.
+            amount_paise=payment.amount_paise if payment.currency == CURRENCY else 0,
         )
         return "no top-up has this order: needs an operator"
     done = complete_recharge(recharge=recharge, payment=payment, source=Recharge.Source.WEBHOOK)

@@ -176,6 +176,25 @@ def test_a_captured_payment_without_a_top_up_is_an_item(recharge, send_hook):
     assert (item.kind, item.reference, item.amount_paise) == ("no_recharge", "pay_1", 500_00)
 
 
+def test_a_payment_in_another_currency_is_no_rupees(recharge, send_hook):
+    assert send_hook(recharge, order_id="order_of_nobody", currency="USD") == 204
+    item = OpenItem.objects.get()
+    assert (item.kind, item.reference, item.amount_paise) == ("no_recharge", "pay_1", 0)
+
+
+def test_events_that_wait_are_applied_no_longer_than_the_budget(recharge, send_hook, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(webhooks, "_apply_safely", lambda event: False)
+        for number in range(3):
+            send_hook(recharge, kind="payment.unknown", event_id=f"e{number}")
+    answers = iter([True, False])
+    monkeypatch.setattr(webhooks, "may_continue", lambda: next(answers))
+    assert webhooks.apply_received() == 1
+    assert list(WebhookEvent.objects.filter(state="applied").values_list("pk", flat=True)) == ["e0"]
+    monkeypatch.undo()
+    assert webhooks.apply_received() == 2
+
+
 def test_another_body_under_a_known_name_is_another_event(recharge, send_hook):
     assert send_hook(recharge, kind="payment.failed", payment_id="pay_0", event_id="e1") == 204
     assert send_hook(recharge, event_id="e1") == 204
