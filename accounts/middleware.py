@@ -15,10 +15,16 @@ class SecondFactorMiddleware(OTPMiddleware):
     ObjectId keys would never be found, so the look-up is replaced and narrowed to one model.
     """
 
-    def _install_lazy_accessors(self, request: HttpRequest) -> None:
-        super()._install_lazy_accessors(request)
-        if request.session.session_key and hasattr(request.session, "touch"):
-            request.session.touch()
+    # `touch` writes; under ASGI Django then runs this one in a thread.
+    async_capable = False
+
+    def __call__(self, request: HttpRequest) -> Any:
+        response = super().__call__(request)
+        # Only now: the session is read when somebody first asks for the user.
+        touch = getattr(request.session, "touch", None)
+        if touch is not None:
+            touch()
+        return response
 
     def _device_from_persistent_id(self, persistent_id: str) -> TotpDevice | None:
         label, _, key = str(persistent_id).rpartition("/")

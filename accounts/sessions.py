@@ -41,8 +41,13 @@ class SessionStore(DatabaseStore):
         return row
 
     def touch(self) -> None:
-        """Note that the session was seen, at most every SEEN_EVERY, without saving its data."""
+        """Note that the session was seen, at most every SEEN_EVERY, without saving its data.
+
+        A session that nobody read, that ended or that is about to be saved needs no note.
+        """
         now = timezone.now()
-        if self.last_seen_at is not None and self.last_seen_at < now - SEEN_EVERY:
+        if self.last_seen_at is None or not self.session_key or self.modified:
+            return
+        if self.last_seen_at < now - SEEN_EVERY:
             LoginSession.objects.filter(pk=self.session_key).update(last_seen_at=now)
             self.last_seen_at = now

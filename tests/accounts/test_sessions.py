@@ -1,9 +1,12 @@
 """Where I am logged in: shown, ended one by one or all others at once."""
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import LoginSession, User
 from ottsonly.models import AuditEvent
@@ -96,3 +99,29 @@ def test_the_profile_takes_six_commands(browsers, commands) -> None:
     phone.get("/profile/")
     # Session, user, the user anew for the form, sessions, balance, unread.
     assert len(commands) == 6
+
+
+def test_a_look_is_noted_once_in_five_minutes_by_one_command(sent, commands) -> None:
+    client = Client()
+    log_in(client)
+    begun = LoginSession.objects.get().last_seen_at
+    for minutes, written in ((4, 0), (6, 1), (7, 0), (12, 1)):
+        now = begun + timedelta(minutes=minutes)
+        with time_machine.travel(now, tick=False):
+            commands.clear()
+            assert client.get("/profile/").status_code == 200
+        assert commands.count("update sessions") == written
+        assert len(commands) == 6 + written
+        seen = LoginSession.objects.get().last_seen_at
+        assert abs(seen - (now if written else seen)) < timedelta(seconds=1)
+    assert seen - begun >= timedelta(minutes=11)
+
+
+def test_logging_out_leaves_nothing_to_note(sent, commands) -> None:
+    client = Client()
+    log_in(client)
+    LoginSession.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+    commands.clear()
+    client.post("/logout/")
+    assert commands.count("update sessions") == 0
+    assert LoginSession.objects.filter(user_id__isnull=False).count() == 0
