@@ -175,13 +175,18 @@ def verify_second_factor(*, user: User, token: str, ip: str) -> TotpDevice:
         if TotpDevice.objects.filter(pk=device.pk, last_t__lt=step).update(last_t=step):
             return device
         raise SecondFactorRefused(WRONG)
-    used = BackupCode.objects.filter(
-        user=user, device=device, code_hash=_backup_hash(user, plain)
-    ).delete()
-    if used[0] == 1:
-        record_event(actor=user, action="user.backup_code_used", target=user)
+    if in_transaction(lambda: _use_backup_code(user, device, plain)):
         return device
     raise SecondFactorRefused(WRONG)
+
+
+def _use_backup_code(user: User, device: TotpDevice, plain: str) -> bool:
+    """Delete the code and record it, both or neither; say whether there was one."""
+    code_hash = _backup_hash(user, plain)
+    used, _kinds = BackupCode.objects.filter(user=user, device=device, code_hash=code_hash).delete()
+    if used == 1:
+        record_event(actor=user, action="user.backup_code_used", target=user)
+    return used == 1
 
 
 def demo_token(user: User) -> str | None:

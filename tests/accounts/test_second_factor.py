@@ -14,6 +14,7 @@ from accounts import services
 from accounts.errors import LastAdmin
 from accounts.models import BackupCode, EnrolmentLink, TotpDevice, User
 from ottsonly.admin_site import ConsoleSite
+from ottsonly.models import AuditEvent
 from tests.accounts.conftest import PHONE, give_code, log_in, run_together
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +127,23 @@ def test_backup_code_opens_once() -> None:
     assert BackupCode.objects.count() == 9
     with pytest.raises(factor.SecondFactorRefused):
         factor.verify_second_factor(user=user, token=codes[3], ip="10.0.0.1")
+
+
+def test_a_backup_code_is_used_and_recorded_both_or_neither(monkeypatch: Any) -> None:
+    user = make_staff()
+    _device, codes = enrol(user)
+
+    def fail(**event: Any) -> None:
+        raise RuntimeError("the process dies here")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(factor, "record_event", fail)
+        with pytest.raises(RuntimeError):
+            factor.verify_second_factor(user=user, token=codes[0], ip="10.0.0.1")
+    assert BackupCode.objects.count() == 10
+    factor.verify_second_factor(user=user, token=codes[0], ip="10.0.0.1")
+    assert BackupCode.objects.count() == 9
+    assert AuditEvent.objects.filter(action="user.backup_code_used").count() == 1
 
 
 def test_valid_phone_code_is_no_second_factor(sent: list) -> None:
