@@ -6,6 +6,9 @@ from ottsonly.errors import ShopError
 class AccountError(ShopError):
     """Base of the refusals of this room."""
 
+    # Of the page that shows the sentence beside its form.
+    status = 200
+
 
 class InvalidPhone(AccountError):
     """The text is no phone number that exists."""
@@ -24,6 +27,8 @@ class CodeTooSoon(AccountError):
 
 class TooManyCodes(AccountError):
     """A cap on codes per hour was reached."""
+
+    status = 429
 
 
 class WrongCode(AccountError):

@@ -1,6 +1,6 @@
 """Finding and making users."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import BaseUserManager
 from django_mongodb_backend.managers import MongoManager
@@ -26,12 +26,3 @@ class UserManager(BaseUserManager["User"], MongoManager["User"]):
         except InvalidPhone as error:
             raise self.model.DoesNotExist("no user has this phone") from error
         return self.get(phone=phone)
-
-    def create_customer(self, phone: str, **fields: Any) -> "User":
-        """Create a customer.
-
-        Raises:
-            InvalidPhone: the phone is none.
-            IntegrityError: somebody has the phone already.
-        """
-        return self.create(phone=parse_phone(phone), **fields)

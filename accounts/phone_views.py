@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import codes
 from accounts.codes import CodeSlot
-from accounts.errors import AccountError, CodeTooSoon, PhoneChangeRefused, TooManyCodes
+from accounts.errors import AccountError, CodeTooSoon, PhoneChangeRefused
 from accounts.forms import CodeForm, NewPhoneForm
 from accounts.models import User
 from accounts.phone_change import change_phone, new_phone_slot, old_phone_slot, send_change_code
@@ -91,7 +91,7 @@ def start(request: HttpRequest) -> HttpResponse:
             messages.info(request, str(error))
         except AccountError as error:
             form.add_error("phone", str(error))
-            status = _status(error)
+            status = error.status
         if form.is_valid():
             request.session[STATE_KEY] = state
             return redirect("accounts:change_phone_old")
@@ -119,7 +119,7 @@ def old_code(request: HttpRequest) -> HttpResponse:
             )
         except AccountError as error:
             form.add_error("code", str(error))
-            status = _status(error)
+            status = error.status
         else:
             return _old_shown(request, state)
     return _code_page(request, form, state, step=1, status=status)
@@ -159,7 +159,7 @@ def new_code(request: HttpRequest) -> HttpResponse:
             return redirect("accounts:change_phone")
         except AccountError as error:
             form.add_error("code", str(error))
-            status = _status(error)
+            status = error.status
     return _code_page(request, form, state, step=2, status=status)
 
 
@@ -202,10 +202,6 @@ def resend(request: HttpRequest) -> HttpResponse:
     return redirect(
         "accounts:change_phone_new" if _old_was_shown(state) else "accounts:change_phone_old"
     )
-
-
-def _status(error: AccountError) -> int:
-    return 429 if isinstance(error, TooManyCodes) else 200
 
 
 def _code_page(

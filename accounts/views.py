@@ -30,7 +30,6 @@ from accounts.errors import (
     CodeTooSoon,
     EnrolmentInvalid,
     SecondFactorRefused,
-    TooManyCodes,
 )
 from accounts.forms import CodeForm, PhoneForm, ProfileForm, TokenForm
 from accounts.models import LoginSession, User
@@ -65,10 +64,6 @@ def _way_on(request: HttpRequest, user: User, target: str) -> str:
     return f"{url}?{urlencode({'next': target})}" if target else url
 
 
-def _status(error: AccountError) -> int:
-    return 429 if isinstance(error, TooManyCodes) else 200
-
-
 @never_cache
 def login(request: HttpRequest) -> HttpResponse:
     """Ask for the phone and send the code."""
@@ -85,7 +80,7 @@ def login(request: HttpRequest) -> HttpResponse:
             messages.info(request, str(error))
         except AccountError as error:
             form.add_error("phone", str(error))
-            status = _status(error)
+            status = error.status
         if form.is_valid():
             request.session[PHONE_KEY] = phone
             request.session[NEXT_KEY] = safe_next(request, form.cleaned_data["next"])
@@ -115,7 +110,7 @@ def code(request: HttpRequest) -> HttpResponse:
             )
         except AccountError as error:
             form.add_error("code", str(error))
-            status = _status(error)
+            status = error.status
         else:
             return _enter(request, user)
     target = request.session.get(NEXT_KEY, "")
