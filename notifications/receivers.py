@@ -17,7 +17,12 @@ from orders.signals import order_delivered, order_paid, order_refunded
 from ottsonly.money import format_rupees
 from subscriptions.signals import (
     credentials_replaced,
+    invitation_sent_again,
+    invitation_undone,
+    password_changed,
+    problem_answered,
     reminders_written,
+    seat_lost,
     subscription_cancelled,
     subscription_extended,
 )
@@ -39,6 +44,11 @@ def connect() -> None:
         (subscription_cancelled, on_subscription_cancelled),
         (reminders_written, on_reminders_written),
         (plan_back_in_stock, on_plan_back_in_stock),
+        (password_changed, on_password_changed),
+        (seat_lost, on_seat_lost),
+        (invitation_undone, on_invitation_undone),
+        (invitation_sent_again, on_invitation_sent_again),
+        (problem_answered, on_problem_answered),
         (wallet_recharged, on_wallet_recharged),
         (phone_changed, on_phone_changed),
         (source_refund_requested, on_source_refund_requested),
@@ -142,6 +152,48 @@ def on_reminders_written(*, reminders: Any, **kwargs: Any) -> None:
         )
         for reminder in reminders
     )
+
+
+def on_password_changed(*, subscription: Any, **kwargs: Any) -> None:
+    """The account stays, its password is another."""
+    _subscription_notice(
+        subscription,
+        _("%s has a new password") % subscription,
+        _("The old password does not work any more. The new one is on the page of your plan."),
+    )
+
+
+def on_seat_lost(*, subscription: Any, **kwargs: Any) -> None:
+    """The account was retired and the next one is not there yet."""
+    _subscription_notice(
+        subscription,
+        _("%s gets a new login") % subscription,
+        _("The old one does not work any more. We tell you as soon as the new one is here."),
+    )
+
+
+def on_invitation_undone(*, subscription: Any, **kwargs: Any) -> None:
+    """It was said to be sent, and was not."""
+    _subscription_notice(
+        subscription,
+        _("%s: your invitation was not sent") % subscription,
+        _("We are sending it again. The days that you lost are added then."),
+    )
+
+
+def on_invitation_sent_again(*, subscription: Any, **kwargs: Any) -> None:
+    """Now it was."""
+    _subscription_notice(
+        subscription,
+        _("%s: your invitation was sent") % subscription,
+        _("Look for it in the mail of %s.") % subscription.customer_email,
+    )
+
+
+def on_problem_answered(*, report: Any, subscription: Any, **kwargs: Any) -> None:
+    """An operator answered what the customer reported."""
+    title = _("%s: an answer to your report") % subscription
+    _subscription_notice(subscription, title, report.answer)
 
 
 def on_order_delivered(*, order: Any, subscription: Any, **kwargs: Any) -> None:

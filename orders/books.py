@@ -11,7 +11,7 @@ from catalog.books import check_stock
 from catalog.models import StockMovement
 from orders.models import Order, Refund
 from ottsonly.findings import Finding, looked_at_twice
-from subscriptions.books import check_seat_holders, check_seats
+from subscriptions.books import check_missing_seats, check_seat_holders, check_seats
 from subscriptions.models import Extension, Subscription
 from wallet.books import (
     check_ledger,
@@ -38,6 +38,7 @@ def check_books() -> Iterator[Finding]:
     yield from check_stock()
     yield from check_seats()
     yield from check_seat_holders()
+    yield from check_missing_seats()
 
 
 def check_orders() -> Iterator[Finding]:

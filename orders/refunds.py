@@ -16,8 +16,11 @@ from ottsonly import clock
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 from ottsonly.states import sources
-from subscriptions.models import Subscription
+from subscriptions.errors import CancellationRefused
+from subscriptions.models import ProblemReport, Subscription
+from subscriptions.problems import answer_report
 from subscriptions.seats import release_seat
+from subscriptions.services import cancel_subscription
 from wallet.services import ensure_wallet, post_entry
 
 
@@ -142,3 +145,81 @@ def _take_back(order: Order) -> None:
     if not delivered:
         purchase = Order.objects.get(subscription_id=subscription.pk, kind=Order.Kind.PURCHASE)
         return_stock(plan_id=order.plan_id, order_id=purchase.pk)
+
+
+def cancel_and_refund(
+    *,
+    subscription: Subscription,
+    amounts_paise: dict[ObjectId, int],
+    reason: str,
+    actor: Any,
+    key: str,
+) -> Subscription:
+    """End a subscription now and give money back for its orders; all of it, or nothing.
+
+    Args:
+        amounts_paise: order id -> how much goes back; an order that is left out, or has 0, is
+            not refunded. None at all ends the subscription without a refund.
+        key: the idempotency key of the form; the same key cancels once.
+
+    Raises:
+        CancellationRefused: it has ended already, or was not delivered and an order is left out.
+        RefundRefused: an amount is above what is left of that payment, or an order is not its.
+    """
+    amounts = {pk: amount for pk, amount in amounts_paise.items() if amount}
+    ensure_wallet(subscription.user_id)
+
+    def work() -> Subscription:
+        orders = Order.objects.filter(subscription_id=subscription.pk).order_by("created_at", "pk")
+        found = [order for order in orders if order.pk in amounts]
+        if len(found) != len(amounts):
+            raise RefundRefused(_("This order belongs to another subscription."))
+        if Subscription.objects.get(pk=subscription.pk).state != Subscription.State.ACTIVE:
+            raise CancellationRefused(_("This subscription has ended already."))
+        # The latest first: then no period has to move before it is cut itself.
+        for order in reversed(found):
+            _refund(order.pk, amounts[order.pk], reason, actor, f"{key}:{order.pk}", True)
+        fresh = Subscription.objects.get(pk=subscription.pk)
+        if fresh.state == Subscription.State.ACTIVE:
+            fresh = cancel_subscription(subscription=fresh, reason=reason, actor=actor)
+        return fresh
+
+    try:
+        return in_transaction(work)
+    except IntegrityError:
+        # The same form came twice; the first one did it.
+        return Subscription.objects.get(pk=subscription.pk)
+
+
+def refund_and_answer(
+    *,
+    report: ProblemReport,
+    order: Order,
+    amount_paise: int,
+    answer: str,
+    actor: Any,
+    key: str,
+    take_back: bool,
+) -> ProblemReport:
+    """Give money back for an order of the reported subscription and answer; both or neither.
+
+    Args:
+        take_back: end what the order bought as well.
+
+    Raises:
+        ProblemRefused: it was answered already.
+        RefundRefused: as for refund_order, or the order is not the subscription's.
+    """
+    if order.subscription_id != report.subscription_id:
+        raise RefundRefused(_("This order belongs to another subscription."))
+    ensure_wallet(order.user_id)
+
+    def work() -> ProblemReport:
+        answered = answer_report(
+            report=report, answer=answer, actor=actor, outcome=ProblemReport.Outcome.REFUNDED
+        )
+        reason = f"problem report: {answered.get_category_display()}"
+        _refund(order.pk, amount_paise, reason, actor, key, take_back)
+        return answered
+
+    return in_transaction(work)

@@ -34,7 +34,9 @@ from ottsonly.limits import allow
 from ottsonly.metrics import purchase_counted
 from ottsonly.mongo import in_transaction
 from subscriptions.models import Credential, Subscription
+from subscriptions.pool import seat_those_without
 from subscriptions.seats import claim_seat, claim_seat_of
+from subscriptions.services import add_credential
 from subscriptions.signals import subscription_activated
 from wallet.services import ensure_wallet, post_entry
 
@@ -344,20 +346,56 @@ def _mark_delivered(order: Order, subscription: Subscription, seat: Credential |
     subscription_activated.send(sender=Subscription, subscription=subscription, order=order)
 
 
+def deliver_with_new(
+    *,
+    order: Order,
+    login: str,
+    password: str,
+    actor: Any,
+    pin: str = "",
+    profile: str = "",
+) -> Order:
+    """Deliver a paid order with an account that is typed in now and has one seat.
+
+    Raises:
+        DeliveryRefused: it is not waiting any more, or the customer uses an own account.
+        NoSeat: an account with this login is stored already.
+    """
+    if order.delivery == Delivery.CUSTOMER_EMAIL:
+        raise DeliveryRefused(_("This customer uses an account of their own."))
+
+    def work() -> Order:
+        plan = Plan.objects.get(pk=order.plan_id)
+        account = add_credential(
+            plan=plan, login=login, password=password, pin=pin, profile=profile, actor=actor
+        )
+        return deliver(order=order, actor=actor, credential=account)
+
+    return in_transaction(work)
+
+
 def deliver_waiting_orders(*, limit: int = 100) -> int:
-    """Give free seats to instant orders that wait, the longest first; return how many got one."""
-    delivered = 0
+    """Give free seats to those who wait, the longest first; return how many got one.
+
+    First come running subscriptions whose account was retired, then instant orders.
+    """
+    delivered = seat_those_without(limit=limit)
     empty: set[ObjectId] = set()
-    waiting = Order.objects.waiting().filter(delivery=Delivery.INSTANT).order_by("created_at")
-    for order in waiting[:limit]:
-        if order.plan_id in empty:
-            continue
-        try:
-            deliver(order=order)
-            delivered += 1
-        except PoolEmpty:
-            empty.add(order.plan_id)
-        except DeliveryRefused:
-            # Delivered or refunded since the list was read, or together with an earlier order.
-            continue
-    return delivered
+    while True:
+        waiting = Order.objects.waiting().filter(delivery=Delivery.INSTANT)
+        found = list(waiting.exclude(plan_id__in=list(empty)).order_by("created_at")[:limit])
+        before = len(empty)
+        for order in found:
+            if order.plan_id in empty:
+                continue
+            try:
+                deliver(order=order)
+                delivered += 1
+            except PoolEmpty:
+                empty.add(order.plan_id)
+            except DeliveryRefused:
+                # Delivered or refunded since the list was read, or together with an earlier order.
+                continue
+        # Plans without a free seat must not hide those behind them.
+        if len(found) < limit or len(empty) == before:
+            return delivered

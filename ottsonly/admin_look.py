@@ -50,6 +50,12 @@ NAVIGATION: list[dict[str, Any]] = [
                 "subscriptions_subscription",
                 "subscriptions.view_subscription",
             ),
+            entry(
+                _("Problem reports"),
+                "report",
+                "subscriptions_problemreport",
+                "subscriptions.view_problemreport",
+            ),
         ],
     },
     {
@@ -69,6 +75,12 @@ NAVIGATION: list[dict[str, Any]] = [
                 "key",
                 "subscriptions_credential",
                 "subscriptions.view_credential",
+            ),
+            entry(
+                _("Imports"),
+                "upload_file",
+                "subscriptions_credentialimport",
+                "subscriptions.view_credentialimport",
             ),
         ],
     },
@@ -105,6 +117,12 @@ NAVIGATION: list[dict[str, Any]] = [
                 "notifications",
                 "notifications_notification",
                 "notifications.view_notification",
+            ),
+            entry(
+                _("Notices to many"),
+                "campaign",
+                "notifications_broadcast",
+                "notifications.view_broadcast",
             ),
             entry(_("Alerts"), "send", "telegram_alerts_alert", "telegram_alerts.view_alert"),
             entry(_("Help pages"), "help", "help_pages_helppage", "help_pages.view_helppage"),

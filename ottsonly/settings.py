@@ -211,6 +211,7 @@ TOPUPS_PER_HOUR = env.int("TOPUPS_PER_HOUR", default=20)
 TOPUPS_PER_DAY = env.int("TOPUPS_PER_DAY", default=60)
 TOPUPS_OPEN_MAX = env.int("TOPUPS_OPEN_MAX", default=5)
 PURCHASES_PER_HOUR = env.int("PURCHASES_PER_HOUR", default=30)
+PROBLEMS_PER_DAY = env.int("PROBLEMS_PER_DAY", default=10)
 QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
 
 # Who sells. Without a GSTIN papers are receipts; with one, orders get tax invoices.
@@ -235,6 +236,9 @@ TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.o
 PERIODIC_JOBS: list[dict[str, Any]] = [
     {"name": "apply-webhooks", "run": "wallet.webhooks.apply_received", "every": 2},
     {"name": "deliver-orders", "run": "orders.services.deliver_waiting_orders", "every": 2},
+    {"name": "import-accounts", "run": "subscriptions.imports.continue_imports", "every": 2},
+    {"name": "move-holders", "run": "subscriptions.pool.finish_retirements", "every": 20},
+    {"name": "send-broadcasts", "run": "notifications.broadcasts.send_broadcasts", "every": 2},
     {"name": "ask-topups", "run": "wallet.reconciliation.reconcile_pending", "every": 30},
     {"name": "expire-topups", "run": "wallet.reconciliation.expire_old", "every": 300},
     {
@@ -328,6 +332,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+# Uploads stay in memory: a file of logins must never lie on a disk.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

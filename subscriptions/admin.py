@@ -3,109 +3,23 @@
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from accounts.admin import by_person
-from catalog.models import Plan
 from console.hands import Work, counted, moment, needs_hands
-from orders.services import deliver_waiting_orders
-from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
-from subscriptions.models import ENDING_DAYS, Credential, Extension, Reminder, Reveal, Subscription
-from subscriptions.services import add_credential, change_password
+from ottsonly.admin import WindowedAdmin, chip
+from subscriptions import admin_pool, admin_problems
+from subscriptions.admin_subscriptions import COMMANDS
+from subscriptions.models import BEGINNING, ENDING_DAYS, Extension, Reminder, Reveal, Subscription
 
-
-class CredentialAddForm(forms.ModelForm):
-    """A new account; afterwards its secrets are never shown in the console's forms."""
-
-    class Meta:
-        model = Credential
-        fields = ["plan", "login", "password", "pin", "profile", "notes", "seats"]
-        widgets = {
-            "login": forms.TextInput,
-            "password": forms.TextInput(attrs={"autocomplete": "off"}),
-            "pin": forms.TextInput(attrs={"autocomplete": "off"}),
-        }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        plan: Plan | None = cleaned.get("plan")
-        login = cleaned.get("login")
-        if plan and login:
-            fingerprint = Credential.fingerprint_of(platform_id=plan.platform_id, login=login)
-            if Credential.objects.filter(fingerprint=fingerprint).exists():
-                self.add_error("login", _t("An account with this login is already stored."))
-        return cleaned
-
-
-class PasswordForm(forms.ModelForm):
-    """A new password for a stored account; empty leaves the old one."""
-
-    new_password = forms.CharField(
-        required=False, help_text=_("Leave empty to keep the stored one.")
-    )
-
-    class Meta:
-        model = Credential
-        fields: list[str] = []
-
-
-@admin.register(Credential)
-class CredentialAdmin(ConsoleAdmin):
-    """The pool: counts and states, no secrets."""
-
-    list_display = ("__str__", "plan", "profile", "seats", "seats_used", "state", "rotation_due")
-    list_filter = ("state", "rotation_due", "plan")
-    list_select_related = ("plan",)
-    empty_text = _("The pool is empty: add an account, and whoever waits gets a seat.")
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = CredentialAddForm
-        elif self.has_change_permission(request, obj):
-            kwargs["form"] = PasswordForm
-        return super().get_form(request, obj, **kwargs)
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = ["plan", "profile", "notes", "seats", "seats_used", "state", "rotation_due"]
-        if obj is None:
-            return [(None, {"fields": CredentialAddForm.Meta.fields})]
-        if self.has_change_permission(request, obj):
-            shown.append("new_password")
-        return [(None, {"fields": shown})]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return ()
-        return ("plan", "profile", "notes", "seats", "seats_used", "state", "rotation_due")
-
-    @method_decorator([sensitive_post_parameters(), sensitive_variables()])
-    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
-        """Keep what is typed here out of the report of an error."""
-        return super().changeform_view(*args, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
-        if change:
-            if form.cleaned_data["new_password"]:
-                change_password(
-                    credential=obj,
-                    password=form.cleaned_data["new_password"],
-                    actor=request.user,
-                )
-        else:
-            stored = add_credential(actor=request.user, **form.cleaned_data)
-            obj.pk, obj.fingerprint = stored.pk, stored.fingerprint
-            obj._state.adding = False
-        deliver_waiting_orders()
+# Imported to be registered.
+__all__ = ["admin_pool", "admin_problems"]
 
 
 class EndingFilter(admin.SimpleListFilter):
@@ -128,6 +42,24 @@ class EndingFilter(admin.SimpleListFilter):
         )
 
 
+class HandsFilter(admin.SimpleListFilter):
+    """What runs and waits for hands, the longest first, however old."""
+
+    title, parameter_name = _("needs hands"), "hands"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("login", _("without a login")), ("invite", _("invitation to send again"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "login":
+            return queryset.filter(state=Subscription.State.ACTIVE, seat_lost_at__gt=BEGINNING)
+        if self.value() == "invite":
+            return queryset.filter(
+                state=Subscription.State.ACTIVE, invitation_undone_at__gt=BEGINNING
+            )
+        return queryset
+
+
 SUBSCRIPTION_TONES = {"active": "good", "ending": "warn", "waiting": "warn", "cancelled": "bad"}
 
 
@@ -136,12 +68,37 @@ class SubscriptionAdmin(WindowedAdmin):
     """Subscriptions as they are; what changes them goes by the services."""
 
     list_display = ("created_at", "__str__", "user", "state_chip", "delivery", "ends_at")
-    list_filter = ("state", EndingFilter, "delivery")
+    list_filter = ("state", EndingFilter, HandsFilter, "delivery")
     list_prefetch = ("user",)
     search_fields = ("user",)
     search_help_text = _("Phone or e-mail of the customer")
-    narrow_parameters = ("user__id__exact", "ending")
-    exclude = ("hue", "mark")
+    narrow_parameters = ("user__id__exact", "ending", "hands")
+    oldest_first_parameters = ("hands",)
+    commands = COMMANDS
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": (
+                    ("user", "state_chip"),
+                    ("platform_name", "plan"),
+                    ("delivery", "paid_days"),
+                    ("created_at", "delivered_at"),
+                    ("ends_at", "auto_renew"),
+                )
+            },
+        ),
+        (
+            _("Login"),
+            {
+                "fields": (
+                    ("credential", "holds_seat", "seat_lost_at"),
+                    ("customer_email", "invited_at", "invitation_undone_at"),
+                )
+            },
+        ),
+    ]
+    readonly_fields = ("state_chip",)
     empty_text = _("No subscription began in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:
@@ -208,5 +165,38 @@ needs_hands(
         url=lambda: f"{reverse('admin:subscriptions_subscription_changelist')}?ending=1",
         permission="subscriptions.view_subscription",
         order=60,
+    )
+)
+needs_hands(
+    Work(
+        name="subscriptions.login",
+        title=_("Running subscriptions without a login"),
+        model=Subscription,
+        stages=lambda now: counted(
+            {"state": Subscription.State.ACTIVE.value, "seat_lost_at": {"$gt": moment(BEGINNING)}},
+            age="seat_lost_at",
+        ),
+        url=lambda: f"{reverse('admin:subscriptions_subscription_changelist')}?hands=login",
+        permission="subscriptions.view_subscription",
+        order=12,
+        urgent=True,
+    )
+)
+needs_hands(
+    Work(
+        name="subscriptions.invite",
+        title=_("Invitations to send again"),
+        model=Subscription,
+        stages=lambda now: counted(
+            {
+                "state": Subscription.State.ACTIVE.value,
+                "invitation_undone_at": {"$gt": moment(BEGINNING)},
+            },
+            age="invitation_undone_at",
+        ),
+        url=lambda: f"{reverse('admin:subscriptions_subscription_changelist')}?hands=invite",
+        permission="subscriptions.view_subscription",
+        order=22,
+        urgent=True,
     )
 )

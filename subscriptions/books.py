@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bson import ObjectId
 
+from catalog.models import Delivery
 from ottsonly.findings import Finding, looked_at_twice
 from subscriptions.models import Credential, Subscription
 
@@ -45,5 +46,32 @@ def _seat_findings(credential_id: ObjectId) -> list[Finding]:
             "seats used equal seats assigned",
             f"credential {credential_id}",
             f"seats_used is {used} of {seats}, subscriptions hold {held}",
+        )
+    ]
+
+
+def check_missing_seats() -> Iterator[Finding]:
+    """Yield each delivered subscription that has no seat and is not known to wait for one."""
+    active = Subscription.objects.filter(state=Subscription.State.ACTIVE).order_by()
+    yield from looked_at_twice(
+        _missing_seat_findings, active.values_list("pk", flat=True).iterator()
+    )
+
+
+def _missing_seat_findings(subscription_id: ObjectId) -> list[Finding]:
+    subscription = Subscription.objects.get(pk=subscription_id)
+    if (
+        subscription.state != Subscription.State.ACTIVE
+        or subscription.delivered_at is None
+        or subscription.delivery == Delivery.CUSTOMER_EMAIL
+    ):
+        return []
+    if subscription.holds_seat == (subscription.seat_lost_at is None):
+        return []
+    return [
+        Finding(
+            "a delivered subscription has a seat, or is known to wait for one",
+            f"subscription {subscription_id}",
+            f"holds_seat is {subscription.holds_seat}, seat_lost_at {subscription.seat_lost_at}",
         )
     ]

@@ -25,3 +25,23 @@ class CancellationRefused(ShopError):
 
 class AutoRenewRefused(ShopError):
     """The automatic renewal cannot be switched as asked."""
+
+
+class ImportRefused(ShopError):
+    """The lines cannot be imported as they are."""
+
+
+class PasswordRefused(ShopError):
+    """The new password is none."""
+
+
+class RetirementRefused(ShopError):
+    """The account is retired already."""
+
+
+class InvitationRefused(ShopError):
+    """The invitation cannot be marked so."""
+
+
+class ProblemRefused(ShopError):
+    """The report cannot be made, or was answered already."""

@@ -1,11 +1,11 @@
 """Stored credentials (the pool) and subscriptions."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -20,6 +20,9 @@ from catalog.models import Delivery, Hue, Mark, Plan
 from ottsonly.encryption import EncryptedManager, EncryptedTextField, keyed_hash
 
 ENDING_DAYS = 3
+# So that one account's holders fit into one transaction.
+MOST_SEATS = 100
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Credential(models.Model):
@@ -38,12 +41,24 @@ class Credential(models.Model):
     pin = EncryptedTextField(blank=True, default="")
     profile = models.CharField(max_length=60, blank=True)
     notes = models.CharField(max_length=200, blank=True)
-    seats = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
+    seats = models.PositiveIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_SEATS)]
+    )
     seats_used = models.PositiveIntegerField(default=0, editable=False)
     rotation_due = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.AVAILABLE)
     # Keyed hash of platform and login: finds doubles although the login is encrypted.
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    # Set while a retired account's holders are being moved to others.
+    moving_since = models.DateTimeField(null=True, blank=True, editable=False)
+    imported_by = models.ForeignKey(
+        "CredentialImport",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="credentials",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = EncryptedManager()
@@ -53,6 +68,8 @@ class Credential(models.Model):
         indexes = [
             models.Index(fields=["plan", "state", "rotation_due", "created_at"], name="cred_free"),
             models.Index(fields=["-created_at"], name="cred_recent"),
+            models.Index(fields=["plan", "-created_at"], name="cred_plan_recent"),
+            models.Index(fields=["state", "moving_since"], name="cred_moving"),
         ]
 
     def __str__(self) -> str:
@@ -69,6 +86,25 @@ class SubscriptionQuerySet(MongoQuerySet):
 
     def for_user(self, user: Any) -> Self:
         return self.filter(user_id=user.pk)
+
+    def running(self, now: datetime | None = None) -> Self:
+        """Those that can be used at `now` by their dates, or wait for their delivery."""
+        return self.filter(
+            Q(delivered_at__isnull=True) | Q(ends_at__gt=now or timezone.now()),
+            state=Subscription.State.ACTIVE,
+        )
+
+    def without_seat(self) -> Self:
+        """Delivered ones whose account was retired and that got no other yet; longest first."""
+        return self.filter(state=Subscription.State.ACTIVE, seat_lost_at__gt=BEGINNING).order_by(
+            "seat_lost_at"
+        )
+
+    def to_invite_again(self) -> Self:
+        """Those whose invitation was marked as sent and was not; longest first."""
+        return self.filter(
+            state=Subscription.State.ACTIVE, invitation_undone_at__gt=BEGINNING
+        ).order_by("invitation_undone_at")
 
 
 class Subscription(models.Model):
@@ -111,8 +147,12 @@ class Subscription(models.Model):
     )
     # True while a seat of `credential` is counted for this subscription.
     holds_seat = models.BooleanField(default=False)
+    # Since when it runs without a seat, because its account was retired and the pool was empty.
+    seat_lost_at = models.DateTimeField(null=True, blank=True)
     customer_email = models.EmailField(blank=True)
+    # When the invitation was marked as sent, and when that turned out to be wrong.
     invited_at = models.DateTimeField(null=True, blank=True)
+    invitation_undone_at = models.DateTimeField(null=True, blank=True)
     # The customer wants it renewed from the wallet before it ends.
     auto_renew = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
@@ -131,6 +171,8 @@ class Subscription(models.Model):
             models.Index(
                 fields=["state", "ends_at"], name="sub_ending", condition=Q(state="active")
             ),
+            models.Index(fields=["state", "seat_lost_at"], name="sub_seatless"),
+            models.Index(fields=["state", "invitation_undone_at"], name="sub_uninvited"),
         ]
 
     def __str__(self) -> str:
@@ -155,8 +197,24 @@ class Subscription(models.Model):
     @property
     def can_reveal(self) -> bool:
         return (
-            self.delivered_at is not None and self.credential_id is not None and self.is_running()
+            self.delivered_at is not None
+            and self.credential_id is not None
+            and self.holds_seat
+            and self.is_running()
         )
+
+    @property
+    def awaits_new_login(self) -> bool:
+        """Whether its account was retired and the next one is not there yet."""
+        return self.seat_lost_at is not None and not self.holds_seat and self.is_running()
+
+    @property
+    def is_invited(self) -> bool:
+        return self.invited_at is not None and self.invitation_undone_at is None
+
+    @property
+    def can_report_problem(self) -> bool:
+        return self.delivered_at is not None and self.is_running()
 
     @property
     def can_renew(self) -> bool:
@@ -211,6 +269,8 @@ class Subscription(models.Model):
             if self.delivery == Delivery.CUSTOMER_EMAIL:
                 return _t("Invitation on its way")
             return _t("Preparing your login")
+        if self.awaits_new_login:
+            return _t("New login on its way")
         if self.status == "ending":
             left = self.days_left
             return ngettext("Ends in %d day", "Ends in %d days", left) % left
@@ -218,6 +278,19 @@ class Subscription(models.Model):
 
     @property
     def waiting_note(self) -> str:
+        """What the customer waits for, in a sentence; empty where nothing is awaited."""
+        if self.awaits_new_login:
+            return _t(
+                "Your old login does not work any more. A new one is being prepared and you are "
+                "told when it is here."
+            )
+        if self.invitation_undone_at is not None and self.is_running():
+            return _t(
+                "We are inviting %(email)s once more. The days that you lost are added when the "
+                "invitation is sent."
+            ) % {"email": self.customer_email}
+        if self.status != "waiting":
+            return ""
         if self.delivery == Delivery.CUSTOMER_EMAIL:
             return _t(
                 "We are inviting %(email)s. Your days are counted from the invitation, "
@@ -351,3 +424,161 @@ class Reveal(models.Model):
 
     def __str__(self) -> str:
         return f"reveal of account at {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class ProblemReportQuerySet(MongoQuerySet):
+    """Reads of problem reports."""
+
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user_id=user.pk)
+
+    def open(self) -> Self:
+        """Those that wait for an operator, longest first."""
+        return self.filter(state=ProblemReport.State.OPEN).order_by("created_at")
+
+
+class ProblemReport(models.Model):
+    """A customer says that a running subscription does not work; an operator answers."""
+
+    class Category(models.TextChoices):
+        """What the customer chooses from."""
+
+        REFUSED = "refused", _("The login or password is refused")
+        FULL = "full", _("Too many people are watching")
+        PROFILE = "profile", _("My profile or PIN is missing or changed")
+        PLAN = "plan", _("It is not the plan that I bought")
+        INVITATION = "invitation", _("The invitation did not come")
+        OTHER = "other", _("Something else")
+
+    class State(models.TextChoices):
+        """An answered report stays closed: what goes wrong again is a new one."""
+
+        OPEN = "open", _("Open")
+        ANSWERED = "answered", _("Answered")
+
+    class Outcome(models.TextChoices):
+        """What was done about it."""
+
+        ANSWERED = "answered", _("Answered")
+        REPLACED = "replaced", _("New login")
+        EXTENDED = "extended", _("Days added")
+        REFUNDED = "refunded", _("Refunded")
+
+    TRANSITIONS = {State.OPEN: {State.ANSWERED}, State.ANSWERED: set()}
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="problem_reports"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="problem_reports"
+    )
+    # Copied, so that the queue shows them without a look at each subscription.
+    platform_name = models.CharField(max_length=60)
+    plan_name = models.CharField(max_length=80)
+    # The account that it was about: the subscription may have another one by now.
+    credential = models.ForeignKey(
+        Credential, null=True, on_delete=models.PROTECT, related_name="problem_reports"
+    )
+    category = models.CharField(max_length=12, choices=Category)
+    text = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
+    answer = models.CharField(max_length=500, blank=True)
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MongoManager.from_queryset(ProblemReportQuerySet)()
+
+    class Meta:
+        db_table = "problem_reports"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(state="open"), name="one_open_report"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="report_state_age"),
+            models.Index(fields=["subscription", "-created_at"], name="report_of_subscription"),
+            models.Index(fields=["user", "-created_at"], name="report_user_recent"),
+            models.Index(fields=["-created_at"], name="report_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform_name} {self.plan_name}: {self.get_category_display()}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN
+
+
+class CredentialImport(models.Model):
+    """Many accounts for one plan, looked at first and then written part by part."""
+
+    class State(models.TextChoices):
+        """checked -> running -> done; what nobody starts is discarded."""
+
+        CHECKED = "checked", _("Checked, not started")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        DISCARDED = "discarded", _("Discarded")
+
+    TRANSITIONS = {
+        State.CHECKED: {State.RUNNING, State.DISCARDED},
+        State.RUNNING: {State.DONE},
+        State.DONE: set(),
+        State.DISCARDED: set(),
+    }
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="imports")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.CHECKED)
+    # What the dry run found.
+    lines = models.PositiveIntegerField(default=0)
+    good = models.PositiveIntegerField(default=0)
+    bad = models.PositiveIntegerField(default=0)
+    doubled_in_file = models.PositiveIntegerField(default=0)
+    doubled_in_pool = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "credential_imports"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="import_state_age"),
+            models.Index(fields=["-created_at"], name="import_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"import of {self.lines} lines"
+
+
+class ImportPart(models.Model):
+    """Up to 500 lines of an import; they lie here encrypted until they are in the pool."""
+
+    source = models.ForeignKey(CredentialImport, on_delete=models.PROTECT, related_name="parts")
+    number = models.PositiveIntegerField()
+    # JSON of the good lines; emptied when they are written.
+    payload = EncryptedTextField(blank=True, default="")
+    # [line number, verdict] of each line, without what is in it.
+    verdicts = models.JSONField(default=list)
+    size = models.PositiveIntegerField(default=0)
+    written = models.PositiveIntegerField(default=0)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EncryptedManager()
+
+    class Meta:
+        db_table = "credential_import_parts"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "number"], name="import_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"part {self.number}"

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from subscriptions.models import Reminder, Reveal, Subscription
+from subscriptions.models import ProblemReport, Reminder, Reveal, Subscription
 
 
 def export(user: Any) -> dict[str, Any]:
@@ -28,6 +28,11 @@ def export(user: Any) -> dict[str, Any]:
         "logins_shown": list(
             Reveal.objects.filter(user_id=user.pk).order_by("pk").values("created_at", "ip")
         ),
+        "problem_reports": list(
+            ProblemReport.objects.for_user(user)
+            .order_by("pk")
+            .values("created_at", "platform_name", "plan_name", "category", "text", "answer")
+        ),
     }
 
 
@@ -41,10 +46,11 @@ def hindrance(user: Any) -> str:
 
 
 def forget(user: Any) -> None:
-    """Addresses, and messages that still wait to be sent."""
+    """Addresses, messages that still wait to be sent, and what was written in reports."""
     mine = Subscription.objects.for_user(user)
     mine.exclude(customer_email="").update(customer_email="")
     mine.filter(auto_renew=True).update(auto_renew=False)
+    ProblemReport.objects.for_user(user).exclude(text="").update(text="")
     Reveal.objects.filter(user_id=user.pk).exclude(ip="").update(ip="")
     Reminder.objects.filter(user_id=user.pk, state=Reminder.State.PENDING).update(
         state=Reminder.State.FAILED, channels="", last_error="the account is deleted"

@@ -75,10 +75,13 @@ def replace_credentials(
     actor: Any,
     credential: Credential | None = None,
     burn: bool = False,
+    seen: Subscription | None = None,
 ) -> Subscription:
     """Move a running subscription to another account; no date changes.
 
     Args:
+        seen: the subscription as the operator saw it: if it has another account by now, nothing
+            is done, so that a form that comes twice replaces once.
         reason: why, for the trace.
         credential: the account to move to; None takes the pool's oldest free one.
         burn: retire the account that is replaced, so that nobody else gets it.
@@ -95,6 +98,8 @@ def replace_credentials(
             raise ReplacementRefused(_("Only a running subscription has login details to replace."))
         if fresh.delivery == Delivery.CUSTOMER_EMAIL:
             raise ReplacementRefused(_("This customer uses an account of their own."))
+        if seen is not None and (seen.credential_id, seen.holds_seat) != (old_id, fresh.holds_seat):
+            raise ReplacementRefused(_("This subscription has got another account meanwhile."))
         seat = credential and Credential.objects.get(pk=credential.pk)
         if seat is None:
             seat = claim_seat(plan_id=fresh.plan_id, other_than=old_id)
@@ -109,7 +114,7 @@ def replace_credentials(
             state=Subscription.State.ACTIVE,
             credential=fresh.credential,
             holds_seat=fresh.holds_seat,
-        ).update(credential=seat, holds_seat=True)
+        ).update(credential=seat, holds_seat=True, seat_lost_at=None)
         if moved != 1:
             raise ReplacementRefused(_("This subscription was changed at the same moment."))
         if fresh.holds_seat and old_id is not None:
@@ -218,19 +223,6 @@ def cancel_subscription(*, subscription: Subscription, reason: str, actor: Any) 
         return fresh
 
     return in_transaction(work)
-
-
-def change_password(*, credential: Credential, password: str, actor: Any) -> None:
-    """Store a new password; the account may be given to new customers again."""
-
-    def work() -> None:
-        fresh = Credential.objects.get(pk=credential.pk)
-        fresh.password = password
-        fresh.rotation_due = False
-        fresh.save(update_fields=["password", "rotation_due"])
-        record_event(actor=actor, action="credential.change_password", target=fresh)
-
-    in_transaction(work)
 
 
 def reveal_credentials(*, subscription: Subscription, user: Any, ip: str) -> dict[str, str]:

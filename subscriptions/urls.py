@@ -10,4 +10,5 @@ urlpatterns = [
     path("<objectid:pk>/", views.subscription_detail, name="detail"),
     path("<objectid:pk>/auto-renew/", views.auto_renew, name="auto_renew"),
     path("<objectid:pk>/credentials/", views.reveal, name="reveal"),
+    path("<objectid:pk>/problem/", views.report, name="report"),
 ]

@@ -11,14 +11,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.decorators import CustomerRequest, customer_required
 from ottsonly.paging import page_by_time
 from ottsonly.requests import client_ip
-from subscriptions.errors import AutoRenewRefused, NotDelivered
+from subscriptions.errors import AutoRenewRefused, NotDelivered, ProblemRefused
+from subscriptions.forms import ProblemForm
 from subscriptions.lifecycle import FIRST_TRY_DAYS, set_auto_renew
 from subscriptions.models import Subscription
+from subscriptions.problems import latest_report, report_problem
 from subscriptions.services import reveal_credentials
 
 PRICE_SALT = "subscriptions.auto_renew"
@@ -107,13 +109,34 @@ def reveal(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer_required
+def report(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
+    """Say that it does not work; read again, it is the page of the subscription."""
+    subscription = get_object_or_404(Subscription.objects.for_user(request.user), pk=pk)
+    if request.method != "POST":
+        return redirect(subscription)
+    form = ProblemForm(request.POST, subscription=subscription)
+    if not form.is_valid():
+        return _page(request, subscription, problem_form=form)
+    try:
+        report_problem(subscription=subscription, user=request.user, **form.cleaned_data)
+    except ProblemRefused as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, subscription, problem_form=form)
+    return redirect(f"{subscription.get_absolute_url()}#problem")
+
+
 def _page(
     request: HttpRequest,
     subscription: Subscription,
     *,
     credentials: dict[str, str] | None = None,
     template: str | None = None,
+    problem_form: ProblemForm | None = None,
 ) -> HttpResponse:
+    report = latest_report(subscription)
+    can_report = subscription.can_report_problem and not (report and report.is_open)
     context = {
         "subscription": subscription,
         "orders": list(subscription.orders.order_by("-pk")),
@@ -121,5 +144,7 @@ def _page(
         "can_auto_renew": subscription.is_running() and subscription.plan_is_sold,
         "signed_price": signed_price(subscription),
         "renewal_from": subscription.ends_at - timedelta(days=FIRST_TRY_DAYS),
+        "report": report,
+        "problem_form": problem_form or (can_report and ProblemForm(subscription=subscription)),
     }
     return render(request, template or "subscriptions/detail.html", context)

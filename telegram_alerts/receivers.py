@@ -10,7 +10,7 @@ from orders.models import Order
 from orders.signals import order_paid, order_refunded
 from ottsonly.money import format_rupees
 from ottsonly.signals import job_failing
-from subscriptions.signals import subscription_activated
+from subscriptions.signals import problem_reported, subscription_activated
 from telegram_alerts.chats import write_alert
 from telegram_alerts.models import Alert
 from telegram_alerts.texts import document_text
@@ -38,6 +38,7 @@ def connect() -> None:
         (source_refund_requested, on_source_refund_requested),
         (source_refund_finished, on_source_refund_finished),
         (stock_low, on_stock_low),
+        (problem_reported, on_problem_reported),
         (job_failing, on_job_failing),
     ):
         signal.connect(receiver, dispatch_uid=f"telegram_alerts.{receiver.__name__}")
@@ -136,3 +137,9 @@ def on_job_failing(*, job: Any, **kwargs: Any) -> None:
     """A job of the worker fails again and again."""
     lines = [f"{job.failures} times in a row", job.last_error]
     _alert(Alert.Kind.JOB_FAILING, f"Job failing: {job.name}", lines, job)
+
+
+def on_problem_reported(*, report: Any, subscription: Any, **kwargs: Any) -> None:
+    """A customer says that something does not work; what was typed may be a password."""
+    lines = [str(subscription), report.get_category_display(), report.user.masked_phone]
+    _alert(Alert.Kind.PROBLEM, "Problem report", lines, report)

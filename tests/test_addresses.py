@@ -186,6 +186,13 @@ ADDRESSES = {
     "subscriptions/<objectid:pk>/credentials/": Line(
         post=OWN, changes={"owner": "credential_reveals"}, values={"pk": "{subscription}"}
     ),
+    "subscriptions/<objectid:pk>/problem/": Line(
+        OWN_GO,
+        post=OWN_GO,
+        data={"category": "other", "text": "x"},
+        changes={"owner": "problem_reports alerts counters"},
+        values={"pk": "{subscription}"},
+    ),
     "notifications/": page(MINE),
     "notifications/read/": Line(post=GO, changes={"owner": "notifications"}),
     "notifications/<objectid:pk>/open/": Line(

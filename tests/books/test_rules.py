@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -282,7 +282,7 @@ BREACHES = [
     Breach(
         SEATS,
         put("subscriptions", lambda s: s.delivered.subscription_id, holds_seat=False),
-        account,
+        lambda s: account(s) | subscription(s),
     ),
     Breach(
         SEATS,
@@ -298,6 +298,15 @@ BREACHES = [
         HOLDER,
         put("subscriptions", lambda s: s.waiting.subscription_id, holds_seat=True),
         lambda s: {f"subscription {s.waiting.subscription_id}"},
+    ),
+    Breach(
+        "a delivered subscription has a seat, or is known to wait for one",
+        put(
+            "subscriptions",
+            lambda s: s.delivered.subscription_id,
+            seat_lost_at=datetime(2026, 1, 1),
+        ),
+        subscription,
     ),
 ]
 

@@ -7,7 +7,7 @@ from accounts.models import User
 from catalog.models import StockMovement
 from ottsonly.admin_commands import issue_key, read_key
 from ottsonly.models import AuditEvent
-from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, give_money
+from tests.factories import AdminFactory, CustomerFactory, PlanFactory, give_money
 from wallet.models import WalletTransaction
 from wallet.services import balance_of
 
@@ -119,15 +119,3 @@ def test_an_enrolment_link_is_shown_once_and_never_kept(console, command):
     assert answer.headers["Cache-Control"].startswith("no-store, private")
     assert "/enrol/" in answer.context["shown"]
     assert answer.context["shown"] not in str(list(AuditEvent.objects.values()))
-
-
-def test_an_admin_changes_a_stored_password_by_its_form(console):
-    account = add_account(PlanFactory())
-    address = reverse("admin:subscriptions_credential_change", args=[account.pk])
-    answer = console.post(address, {"new_password": "n3w-Pa55"})
-    assert (answer.status_code, answer.headers["Location"]) == (
-        302,
-        reverse("admin:subscriptions_credential_changelist"),
-    )
-    account.refresh_from_db()
-    assert account.password == "n3w-Pa55"

@@ -8,17 +8,19 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from help_pages.models import HelpPage
 from invoices.services import issue_due_documents
-from notifications.models import Notification
+from notifications.models import Broadcast, Notification
 from orders.refunds import refund_order
 from ottsonly.models import PeriodicJob
+from subscriptions.imports import check_import
 from subscriptions.lifecycle import write_reminder
 from subscriptions.models import Subscription
+from subscriptions.problems import report_problem
 from subscriptions.services import extend_subscription, reveal_credentials
 from telegram_alerts.models import Alert
 from tests.factories import PlanFactory, add_account, buy, give_money
 from wallet.models import OpenItem, Recharge, SourceRefund, WebhookEvent
 
-SECRETS = ("s3cret-Pa55", "seat@example.com", "4321<")
+SECRETS = ("s3cret-Pa55", "seat@example.com", "seat2@example.com", "4321<")
 
 
 def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
@@ -56,6 +58,9 @@ def fill(customer: Any, admin_user: Any) -> dict[str, Any]:
         issue_due_documents()
         # Bought just now, so that something waits for its number.
         buy(customer, PlanFactory())
+    report_problem(subscription=subscription, user=customer, category="refused", text="Broken")
+    check_import(plan=plan, text="seat2@example.com,s3cret-Pa55", actor=admin_user, key="import")
+    Broadcast.objects.create(audience="all", title="Hello all", actor=admin_user)
     return {
         "plan": plan,
         "account": account,

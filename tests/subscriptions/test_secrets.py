@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 from django_otp import DEVICE_ID_SESSION_KEY
 
-import subscriptions.admin
+import subscriptions.admin_pool
 import subscriptions.views
 from accounts.models import TotpDevice
 from orders.refunds import refund_order
@@ -61,6 +61,12 @@ def _reveal(order):
     return reverse("subscriptions:reveal", args=[order.subscription_id])
 
 
+def _change_password(client, account):
+    address = reverse("admin:subscriptions_credential_password", args=[account.pk])
+    key = client.get(address).context["key"]
+    return client.post(address, {"command_key": key, "new_password": SECRETS[3]})
+
+
 def _found_in(text):
     return [secret for secret in SECRETS if secret in text]
 
@@ -75,8 +81,7 @@ def test_a_whole_life_leaves_no_secret_in_the_database_or_the_logs(
     assert _found_in(shop.post(_reveal(order)).content.decode()) == list(SECRETS[:3])
     _account(plan, admin, login="other@example.com")
     replace_credentials(subscription=subscription, reason="broken", actor=admin)
-    change = reverse("admin:subscriptions_credential_change", args=[plan.credentials.first().pk])
-    assert client.post(change, {"new_password": SECRETS[3]}).status_code == 302
+    assert _change_password(client, plan.credentials.first()).status_code == 302
     refund_order(order=order, amount_paise=199_00, reason="x", actor=admin, key="refund")
     database = raw_client[connection.settings_dict["NAME"]]
     names = set(database.list_collection_names())
@@ -150,11 +155,10 @@ def test_an_error_while_they_are_stored_tells_nobody(plan, bought, console, repo
     def broken():
         raise OSError("no database")
 
-    monkeypatch.setattr(subscriptions.admin, "deliver_waiting_orders", broken)
+    monkeypatch.setattr(subscriptions.admin_pool, "deliver_waiting_orders", broken)
     client, _admin = console
     client.raise_request_exception = False
-    change = reverse("admin:subscriptions_credential_change", args=[plan.credentials.get().pk])
-    answer = client.post(change, {"new_password": SECRETS[3]})
+    answer = _change_password(client, plan.credentials.get())
     assert (answer.status_code, _found_in(answer.content.decode())) == (500, [])
     assert ["no database" in report for report in reports] == [True]
     assert _found_in(reports[0]) == []
