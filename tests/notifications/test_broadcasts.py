@@ -22,6 +22,7 @@ from ottsonly import jobs
 from ottsonly.models import AuditEvent
 from subscriptions.models import Subscription
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
+from tests.rival import rival_before
 
 pytestmark = pytest.mark.django_db
 
@@ -199,6 +200,21 @@ def test_stopping_leaves_out_who_has_not_got_it(crowd, monkeypatch):
         ("broadcast.send", None),
         ("broadcast.stop", 5),
     ]
+
+
+def test_a_stop_just_before_a_batch_is_written_wins(crowd):
+    broadcast = draft()
+    start(broadcast)
+
+    def stop():
+        stop_broadcast(broadcast=broadcast, actor=broadcast.actor)
+        return "stopped"
+
+    with rival_before("update", "broadcasts", stop) as rival:
+        send_broadcasts()
+    assert rival.results == ["stopped"]
+    broadcast.refresh_from_db()
+    assert (broadcast.state, broadcast.sent_count, got(broadcast)) == ("stopped", 0, [])
 
 
 def test_starting_twice_sends_once(crowd):
