@@ -1,7 +1,8 @@
 """A customer's own data: all of it as JSON, and its deletion on request.
 
 What the rooms above hold is told by their modules named in settings.PERSONAL_DATA, because this
-floor imports none of them. Each may have `export(user)`, `hindrance(user)` and `forget(user)`.
+floor imports none of them. Each may have `export(user)`, `hindrance(user)`, `prepare(user)` (run
+before the transaction of the deletion) and `forget(user)` (run inside it).
 """
 
 import secrets
@@ -85,6 +86,9 @@ def delete_account(*, user: User) -> None:
         )
         record_event(actor=fresh, action="user.delete", target=fresh)
 
+    for room in _rooms():
+        if hasattr(room, "prepare"):
+            room.prepare(user)
     in_transaction(work)
 
 

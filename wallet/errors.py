@@ -20,6 +20,10 @@ class InsufficientBalance(ShopError):
         super().__init__(_("Your wallet is short of %(missing)s.") % {"missing": missing})
 
 
+class WalletClosed(ShopError):
+    """A credit to a wallet whose owner deleted the account."""
+
+
 class AdjustmentRefused(ShopError):
     """An operator's credit or debit that cannot be carried out."""
 

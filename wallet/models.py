@@ -28,6 +28,8 @@ class Wallet(models.Model):
     )
     balance_paise = models.BigIntegerField(default=0, editable=False)
     sequence = models.BigIntegerField(default=0, editable=False)
+    # When the account was deleted: no money moves from then on.
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "wallets"
@@ -317,6 +319,7 @@ class OpenItem(models.Model):
         FOREIGN_REFUND = "foreign_refund", _("Refund that was not asked for here")
         REFUND_MISSING = "refund_missing", _("Refund that Razorpay does not have")
         DISPUTE = "dispute", _("Disputed by the customer's bank")
+        ACCOUNT_CLOSED = "account_closed", _("Payment for an account that is deleted")
 
     class State(models.TextChoices):
         """Closed by an operator, with a note."""

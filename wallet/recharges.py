@@ -18,11 +18,12 @@ from wallet.errors import (
     KeyReused,
     TooManyTopUps,
     TopUpRefused,
+    WalletClosed,
 )
 from wallet.gateway import CURRENCY, Payment, RazorpayGateway, payment_signature_is_valid
 from wallet.models import OpenItem, Recharge
 from wallet.open_items import record_open_item
-from wallet.services import ensure_wallet, post_entry
+from wallet.services import ensure_wallet, is_closed, post_entry
 from wallet.signals import payment_succeeded, wallet_recharged
 
 # Every state from which a captured payment still completes a top-up.
@@ -139,7 +140,8 @@ def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> R
 
     An authorised payment is captured first, for exactly our amount; one of another amount is left
     alone, and Razorpay gives it back by itself. What was captured and cannot be credited (another
-    amount, a second payment, given back already) becomes an open item, never a silence.
+    amount, a second payment, given back already, a deleted account) becomes an open item, never a
+    silence.
 
     Returns:
         The top-up; its `payment_id` is another one when this was a second payment.
@@ -153,8 +155,9 @@ def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> R
     fits = payment.amount_paise == recharge.amount_paise and payment.currency == CURRENCY
     if fits and payment.status == "authorized":
         recharge.refresh_from_db()
-        if recharge.state == Recharge.State.COMPLETED:
-            # Nobody owes a second payment: not captured, it goes back to the customer by itself.
+        if recharge.state == Recharge.State.COMPLETED or is_closed(recharge.user_id):
+            # Nobody owes it (a second payment, or the account is deleted): not captured, it goes
+            # back to the customer by itself.
             return recharge
         payment = _capture(payment)
     if not payment.was_captured:
@@ -173,6 +176,15 @@ def complete_recharge(*, recharge: Recharge, payment: Payment, source: str) -> R
     ensure_wallet(recharge.user_id)
     try:
         done = in_transaction(lambda: _credit(recharge.pk, payment.id, source))
+    except WalletClosed:
+        record_open_item(
+            kind=OpenItem.Kind.ACCOUNT_CLOSED,
+            reference=payment.id,
+            amount_paise=payment.amount_paise,
+            recharge=recharge,
+            detail="paid after the account was deleted: give it back in the dashboard",
+        )
+        raise refusal from None
     except IntegrityError:
         # The payment or the entry may be there already: somebody else was first. Anything else
         # (a listener's own duplicate) took the credit back with it and must not pass for one.

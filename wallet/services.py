@@ -5,11 +5,12 @@ from typing import Any
 from bson import ObjectId
 from django.db import IntegrityError
 from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ottsonly.audit import record_event
 from ottsonly.mongo import connection, in_transaction
-from wallet.errors import AdjustmentRefused, InsufficientBalance
+from wallet.errors import AdjustmentRefused, InsufficientBalance, WalletClosed
 from wallet.models import Wallet, WalletTransaction
 
 
@@ -32,6 +33,25 @@ def balance_of(user_id: ObjectId) -> int:
     return found or 0
 
 
+def is_closed(user_id: ObjectId) -> bool:
+    """Say whether the wallet's owner deleted the account."""
+    return Wallet.objects.filter(pk=user_id, closed_at__isnull=False).exists()
+
+
+def close_wallet(user_id: ObjectId) -> bool:
+    """Close an empty wallet for good; only inside a transaction. Say whether it was empty.
+
+    A credit at the same moment writes the same document, so one of the two begins anew and sees
+    the other.
+    """
+    if not connection.in_atomic_block_mongo:
+        raise RuntimeError("a wallet is closed together with its account")
+    closed = Wallet.objects.filter(pk=user_id, balance_paise=0, closed_at=None).update(
+        closed_at=timezone.now()
+    )
+    return closed == 1
+
+
 def post_entry(
     *,
     user_id: ObjectId,
@@ -49,15 +69,18 @@ def post_entry(
 
     Raises:
         InsufficientBalance: the wallet holds less than would be taken.
+        WalletClosed: a credit, and the account is deleted (or has no wallet).
         IntegrityError: the key moved money before; the transaction is aborted by then.
     """
     if not connection.in_atomic_block_mongo:
         raise RuntimeError("money moves only inside in_transaction")
     wallets = Wallet.objects.filter(pk=user_id)
-    moved = wallets.filter(balance_paise__gte=-amount_paise).update(
+    moved = wallets.filter(closed_at=None, balance_paise__gte=-amount_paise).update(
         balance_paise=F("balance_paise") + amount_paise, sequence=F("sequence") + 1
     )
     if moved != 1:
+        if amount_paise > 0:
+            raise WalletClosed(_("This account is deleted: its wallet is closed."))
         raise InsufficientBalance(balance_of(user_id), -amount_paise)
     balance, sequence = wallets.values_list("balance_paise", "sequence").get()
     return WalletTransaction.objects.create(
@@ -84,6 +107,7 @@ def adjust_wallet(
     Raises:
         AdjustmentRefused: the amount is 0, or the key was used for another change.
         InsufficientBalance: more would be taken than there is.
+        WalletClosed: the account is deleted.
     """
     if amount_paise == 0:
         raise AdjustmentRefused(_("Enter an amount other than zero."))

@@ -105,7 +105,7 @@ def test_the_same_phone_begins_anew(person):
         ("money", "There are ₹500 in your wallet."),
         ("running", "is still running."),
         ("waiting", "An order of yours is being prepared."),
-        ("top-up", "A top-up is under way."),
+        ("top-up", "A top-up is under way: a payment may still come."),
     ],
 )
 def test_while_something_is_under_way_nothing_is_deleted(person, client_for, state, sentence):
