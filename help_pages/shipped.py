@@ -52,8 +52,12 @@ No. Others may use the same account with a profile of their own. Use the profile
 your plan's page, and change no password, plan or email address there.
 
 ### Does a plan renew by itself?
-No. You renew it from its page when you like, at the price of that day, which is shown first. The
-new days are added after those that you have, so renewing early loses nothing.
+Only if you switch that on, on the plan's page; you can switch it off there again. Then its price
+is taken from your wallet in the last days before the end. You are told before, and a higher price
+is never taken without telling you.
+
+Otherwise you renew it from its page when you like, at the price of that day, which is shown first.
+The new days are added after those that you have, so renewing early loses nothing.
 
 ### My login stopped working
 Look at your plan's page first: if we replaced the login, the new one is there and your dates stay
@@ -98,8 +102,8 @@ days that it bought end; days that another order paid for stay.
 
 Money that you topped up and did not spend can go back to where it was paid from: write to us.
 It leaves your wallet first and is then sent through Razorpay, as a rule within 5 to 7 working
-days. If the bank refuses it, it is in your wallet again. Money that we gave you cannot be paid
-out.
+days. If the bank refuses it, it is in your wallet again. For one top-up, no more than its own
+amount goes back, and no more than your wallet holds.
 
 A top-up that was paid twice by mistake is looked at by a person: write to us.
 """
@@ -151,11 +155,11 @@ What is kept about you, why, and who sees it.
 
 ## What is kept
 
-- **Phone number**: it is your account. We send codes to it, and nothing else but word that the
-  number was changed.
+- **Phone number**: it is your account. We send codes to it, word that the number was changed and,
+  where this shop has set that up, reminders of your plans and of their renewal.
 - **Name and email address**, if you give them: to address you, to send an invitation for plans
-  that need one, and as a suggestion in Razorpay's payment window. Empty them in your
-  [profile](/profile/) whenever you like.
+  that need one, for reminders where this shop has set that up, and as a suggestion in Razorpay's
+  payment window. Empty them in your [profile](/profile/) whenever you like.
 - **Your State**, if we ask for it: the law wants it on tax invoices.
 - **Orders, plans, wallet lines, top-ups and refunds**: the books of the shop, which must stay
   complete. They are not deleted.
@@ -176,7 +180,8 @@ or messages.
 - Our operators and support people, behind a second factor. Each change that they make is
   recorded, and so is each look at a stored login. Support people can look and change nothing.
 - **Razorpay**: the amount, and your phone and email address when you pay.
-- **The SMS gateway**: your phone number and the code.
+- **The SMS gateway**: your phone number and the text of the message.
+- **The mail server**, where reminders go by email: your email address and the reminder.
 - **Telegram**: our team is told there of orders and payments, with your number shortened so that
   it cannot be read.
 
@@ -185,14 +190,16 @@ Razorpay's on the page where you pay.
 
 ## Cookies
 
-Two: one that keeps you logged in, and one that shows that a form was yours. They are needed, and
-they follow you nowhere.
+Three: sessionid keeps you logged in, csrftoken shows that a form was yours, and messages keeps a
+sentence such as "Saved." until the next page shows it. They are needed, and they follow you
+nowhere.
 
 ## Your rights
 
-Ask what we keep about you, have it corrected, or have your account closed:
-[write to us](/help/contact/). Closing ends every log-in. The books stay, because the law wants
-them kept.
+Take a copy of what we keep about you, or delete your account, by yourself:
+[your data](/profile/data/). Correct name, email address and phone number in your
+[profile](/profile/), and [write to us](/help/contact/) about anything else. Deleting ends every
+log-in. The books stay, because the law wants them kept.
 
 - Who is responsible: {seller}, {address}
 """

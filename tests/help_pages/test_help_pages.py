@@ -222,3 +222,24 @@ def test_nobody_adds_or_deletes_a_page(faq, console_for):
     assert client.post("/admin/help_pages/helppage/add/", {"title": "x"}).status_code == 403
     gone = client.post(f"/admin/help_pages/helppage/{faq.pk}/delete/", {"post": "yes"})
     assert (gone.status_code, HelpPage.objects.count()) == (403, 1)
+
+
+def test_the_cookies_that_are_set_are_those_that_are_named(customer):
+    browser = Client()
+    browser.get("/login/")
+    browser.force_login(customer)
+    browser.post("/profile/", {"name": "Asha", "email": ""})
+    assert set(browser.cookies) == {"sessionid", "csrftoken", "messages"}
+    cookies = SHIPPED["privacy"].body.split("## Cookies")[1].split("##")[0]
+    assert cookies.strip().startswith("Three: ")
+    for name in browser.cookies:
+        assert name in cookies
+
+
+def test_the_texts_know_what_customers_can_do_by_themselves():
+    assert "Only if you switch that on" in SHIPPED["faq"].body
+    assert "delete your account, by yourself:\n[your data](/profile/data/)" in (
+        SHIPPED["privacy"].body
+    )
+    assert "cannot be paid" not in SHIPPED["refunds"].body
+    assert "nothing else but word" not in SHIPPED["privacy"].body
