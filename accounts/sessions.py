@@ -11,6 +11,8 @@ from accounts.models import LoginSession, object_id
 
 # Key in the session's data under which the log-in view leaves address and device.
 LOGIN_KEY = "login"
+# Where the pages of the second factor leave when it was given, as seconds since 1970.
+VERIFIED_AT_KEY = "second_factor_at"
 SEEN_EVERY = timedelta(minutes=5)
 
 

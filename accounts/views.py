@@ -1,5 +1,6 @@
 """Log-in, profile and the second factor."""
 
+import time
 from typing import Any
 
 import qrcode
@@ -32,9 +33,9 @@ from accounts.errors import (
     SecondFactorRefused,
 )
 from accounts.forms import CodeForm, PhoneForm, ProfileForm, TokenForm
-from accounts.models import LoginSession, User
+from accounts.models import LoginSession, TotpDevice, User
 from accounts.phones import display_phone
-from accounts.sessions import LOGIN_KEY
+from accounts.sessions import LOGIN_KEY, VERIFIED_AT_KEY
 from ottsonly.requests import client_ip
 
 PHONE_KEY = "login_phone"
@@ -242,6 +243,12 @@ def _require_staff(request: HttpRequest) -> User:
     return user
 
 
+def _let_in(request: HttpRequest, device: TotpDevice) -> None:
+    request.session.cycle_key()
+    mark_verified(request, device)
+    request.session[VERIFIED_AT_KEY] = int(time.time())
+
+
 @never_cache
 @login_required
 def second_factor(request: HttpRequest) -> HttpResponse:
@@ -257,8 +264,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         except SecondFactorRefused as error:
             form.add_error("token", str(error))
         else:
-            request.session.cycle_key()
-            mark_verified(request, device)
+            _let_in(request, device)
             return redirect(target)
     context = {
         "form": form,
@@ -293,8 +299,7 @@ def enrol(request: HttpRequest, token: str) -> HttpResponse:
         except SecondFactorRefused as error:
             form.add_error("token", str(error))
         else:
-            request.session.cycle_key()
-            mark_verified(request, device)
+            _let_in(request, device)
             return render(
                 request,
                 "accounts/backup_codes.html",

@@ -171,6 +171,8 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "catalog:plans"
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=30 * 86400)
+# After so long the staff is asked for the second factor again; the log-in itself goes on.
+CONSOLE_SESSION_SECONDS = env.int("CONSOLE_SESSION_SECONDS", default=12 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.fallback.FallbackStorage"

@@ -16,6 +16,8 @@ os.environ["DEBUG"] = "true"
 os.environ["DEMO_LOGIN_CODE"] = ""
 os.environ["SMS_BACKEND"] = "accounts.sms.ConsoleSms"
 os.environ["RAZORPAY_KEY_ID"] = ""
+# Tests write the staff's sessions themselves and travel in time; its own test sets the real length.
+os.environ["CONSOLE_SESSION_SECONDS"] = str(10**10)
 os.environ["TELEGRAM_BOT_TOKEN"] = ""
 os.environ["MONGODB_NAME"] = f"ottsonly_{os.getpid()}"
 # Workers of pytest-xdist read no `-p` before their settings, but they do read this.

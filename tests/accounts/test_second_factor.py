@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib import admin
 from django.core.management import call_command
 from django.test import Client
@@ -127,6 +128,39 @@ def test_backup_code_opens_once() -> None:
     assert BackupCode.objects.count() == 9
     with pytest.raises(factor.SecondFactorRefused):
         factor.verify_second_factor(user=user, token=codes[3], ip="10.0.0.1")
+
+
+def test_the_second_factor_is_asked_again_while_the_log_in_goes_on(
+    sent: list, settings: Any
+) -> None:
+    settings.CONSOLE_SESSION_SECONDS = 12 * 3600
+    device, codes = enrol(make_staff())
+    client = Client()
+    log_in(client)
+    client.post("/second-factor/", {"token": token_of(device)})
+    begun = time.time()
+    with time_machine.travel(begun + 11.9 * 3600):
+        assert client.get("/admin/").status_code == 200
+    with time_machine.travel(begun + 12.1 * 3600):
+        assert client.get("/admin/").url == "/admin/login/?next=/admin/"
+        asked = client.get("/admin/login/?next=/admin/").url
+        assert asked == "/second-factor/?next=%2Fadmin%2F"
+        # Still the same person, and no loop.
+        assert client.get(asked).status_code == 200
+        assert client.post(asked, {"token": codes[0]}).url == "/admin/"
+        assert client.get("/admin/").status_code == 200
+
+
+def test_a_session_without_the_time_of_its_second_factor_is_asked(settings: Any) -> None:
+    settings.CONSOLE_SESSION_SECONDS = 12 * 3600
+    user = make_staff()
+    device, _codes = enrol(user)
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session["otp_device_id"] = device.persistent_id
+    session.save()
+    assert client.get("/admin/").status_code == 302
 
 
 def test_a_backup_code_is_used_and_recorded_both_or_neither(monkeypatch: Any) -> None:
