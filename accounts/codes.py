@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.errors import (
     CodeExpired,
@@ -21,9 +22,11 @@ from accounts.errors import (
     WrongCode,
 )
 from accounts.models import OneTimeCode
+from accounts.phones import is_abroad
 from accounts.sms import send_sms_code
 from ottsonly.encryption import keyed_hash
 from ottsonly.limits import allow
+from ottsonly.requests import network_of
 
 HOUR = 3600
 DIGITS = 6
@@ -87,16 +90,23 @@ def send_code(slot: CodeSlot, *, ip: str) -> str:
 
     Raises:
         CodeTooSoon: the last one was sent less than OTP_RESEND_SECONDS ago.
-        TooManyCodes: the cap per hour of the phone or of the address is reached.
+        TooManyCodes: the cap per hour of the phone, of the address or of all numbers abroad
+            together is reached.
         SmsError: the gateway did not take it; another try is allowed at once.
     """
     wait = resend_wait_seconds(slot)
     if wait:
         raise CodeTooSoon(wait)
-    if not allow(f"code-ip:{ip}", limit=settings.OTP_PER_IP_PER_HOUR, seconds=HOUR):
+    if not allow(f"code-ip:{network_of(ip)}", limit=settings.OTP_PER_IP_PER_HOUR, seconds=HOUR):
         raise TooManyCodes("Too many codes were asked for from here. Try again in an hour.")
     if not allow(f"code-phone:{slot.phone}", limit=settings.OTP_PER_PHONE_PER_HOUR, seconds=HOUR):
         raise TooManyCodes("Too many codes were sent to this number. Try again in an hour.")
+    if is_abroad(slot.phone) and not allow(
+        "code-abroad:all", limit=settings.OTP_ABROAD_PER_HOUR, seconds=HOUR
+    ):
+        raise TooManyCodes(
+            _("We cannot send more codes abroad just now. Try again in an hour, or write to us.")
+        )
     code = new_code()
     now = timezone.now()
     if not _put_code(slot, code, now):
@@ -140,7 +150,7 @@ def use_code(slot: CodeSlot, *, code: str, ip: str) -> None:
         TooManyCodes: too many tries from this address within the hour.
     """
     tries_per_ip = settings.OTP_PER_IP_PER_HOUR * settings.OTP_MAX_ATTEMPTS
-    if not allow(f"try-ip:{ip}", limit=tries_per_ip, seconds=HOUR):
+    if not allow(f"try-ip:{network_of(ip)}", limit=tries_per_ip, seconds=HOUR):
         raise TooManyCodes("Too many codes were tried from here. Try again in an hour.")
     now = timezone.now()
     spent = slot.stored.filter(

@@ -40,6 +40,12 @@ def display_phone(phone: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+def is_abroad(phone: str) -> bool:
+    """Say whether an E.164 number has another country's code than settings.PHONE_REGION."""
+    home = phonenumbers.country_code_for_region(settings.PHONE_REGION)
+    return phonenumbers.parse(phone, None).country_code != home
+
+
 def mask_phone(phone: str) -> str:
     """Return an E.164 number with its middle hidden: "+91 98••• ••210"."""
     try:

@@ -1,5 +1,6 @@
 """The page on which customers take their data with them or delete their account."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
@@ -11,6 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import privacy
 from accounts.decorators import CustomerRequest, customer_required
 from accounts.errors import DeletionRefused
+from ottsonly.error_pages import too_many_requests
+from ottsonly.limits import allow
+
+HOUR = 3600
 
 
 class _Encoder(DjangoJSONEncoder):
@@ -36,6 +41,8 @@ def page(request: CustomerRequest) -> HttpResponse:
 @customer_required
 def export(request: CustomerRequest) -> HttpResponse:
     """Give all data as a file."""
+    if not allow(f"export:{request.user.pk}", limit=settings.EXPORTS_PER_HOUR, seconds=HOUR):
+        return too_many_requests(request, seconds=HOUR)
     response = JsonResponse(
         privacy.export_data(request.user),
         encoder=_Encoder,

@@ -21,6 +21,7 @@ from ottsonly.audit import record_event
 from ottsonly.encryption import keyed_hash
 from ottsonly.limits import allow
 from ottsonly.mongo import in_transaction
+from ottsonly.requests import network_of
 
 STEP_SECONDS = 30
 # One step either way, for clocks that are off (RFC 6238, section 5.2).
@@ -164,7 +165,7 @@ def verify_second_factor(*, user: User, token: str, ip: str) -> TotpDevice:
     """
     if not allow(f"second-factor:{user.pk}", limit=TRIES, seconds=TRIES_SECONDS):
         raise SecondFactorRefused(TOO_MANY)
-    if not allow(f"second-factor-ip:{ip}", limit=TRIES * 5, seconds=TRIES_SECONDS):
+    if not allow(f"second-factor-ip:{network_of(ip)}", limit=TRIES * 5, seconds=TRIES_SECONDS):
         raise SecondFactorRefused(TOO_MANY)
     device = device_of(user) if user.is_staff else None
     if device is None:

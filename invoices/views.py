@@ -1,6 +1,7 @@
 """The papers of a customer, to print or as PDF."""
 
 from bson import ObjectId
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
@@ -10,7 +11,11 @@ from accounts.decorators import CustomerRequest, customer_required
 from invoices.papers import Paper, order_paper, recharge_paper, refund_paper
 from invoices.pdf import render_pdf
 from orders.models import Order, Refund
+from ottsonly.error_pages import too_many_requests
+from ottsonly.limits import allow
 from wallet.models import Recharge
+
+HOUR = 3600
 
 
 @require_safe
@@ -47,6 +52,8 @@ def respond(request: HttpRequest, paper: Paper, *, pdf: bool) -> HttpResponse:
     """Show a paper that the visitor may see, or hand it over as a file."""
     if not pdf:
         return render(request, "invoices/paper.html", {"paper": paper})
+    if not allow(f"pdf:{request.user.pk}", limit=settings.PDFS_PER_HOUR, seconds=HOUR):
+        return too_many_requests(request, seconds=HOUR)
     response = HttpResponse(render_pdf(paper), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{paper.filename}"'
     return response

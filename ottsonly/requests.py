@@ -1,5 +1,7 @@
 """What is read off a request besides its form."""
 
+from ipaddress import ip_address, ip_network
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -16,3 +18,20 @@ def client_ip(request: HttpRequest) -> str:
         return remote
     forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     return forwarded[-hops] if len(forwarded) >= hops and forwarded[-hops] else remote
+
+
+def network_of(ip: str) -> str:
+    """Return what limits count an address by: itself, or the /64 of an IPv6 address.
+
+    One household or server is given a whole /64 at least, so each of its 2**64 addresses would be
+    a limit of its own.
+    """
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))

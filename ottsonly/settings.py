@@ -182,6 +182,8 @@ OTP_LIFETIME_SECONDS = env.int("OTP_LIFETIME_SECONDS", default=600)
 OTP_MAX_ATTEMPTS = env.int("OTP_MAX_ATTEMPTS", default=5)
 OTP_PER_PHONE_PER_HOUR = env.int("OTP_PER_PHONE_PER_HOUR", default=6)
 OTP_PER_IP_PER_HOUR = env.int("OTP_PER_IP_PER_HOUR", default=30)
+# Codes abroad cost many times more and are what premium-rate fraud asks for: all together.
+OTP_ABROAD_PER_HOUR = env.int("OTP_ABROAD_PER_HOUR", default=60)
 DEMO_LOGIN_CODE = env.str("DEMO_LOGIN_CODE", default="")
 SMS_BACKEND = env.str(
     "SMS_BACKEND", default="accounts.sms.ConsoleSms" if DEBUG else "accounts.sms.Msg91Sms"
@@ -215,6 +217,10 @@ TOPUPS_PER_DAY = env.int("TOPUPS_PER_DAY", default=60)
 TOPUPS_OPEN_MAX = env.int("TOPUPS_OPEN_MAX", default=5)
 PURCHASES_PER_HOUR = env.int("PURCHASES_PER_HOUR", default=30)
 PROBLEMS_PER_DAY = env.int("PROBLEMS_PER_DAY", default=10)
+# Of one person: files with all data, printed papers, and looks at login details.
+EXPORTS_PER_HOUR = env.int("EXPORTS_PER_HOUR", default=10)
+PDFS_PER_HOUR = env.int("PDFS_PER_HOUR", default=120)
+REVEALS_PER_HOUR = env.int("REVEALS_PER_HOUR", default=60)
 QUOTE_LIFETIME_SECONDS = env.int("QUOTE_LIFETIME_SECONDS", default=1800)
 
 # Who sells. Without a GSTIN papers are receipts; with one, orders get tax invoices.

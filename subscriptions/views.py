@@ -14,6 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.decorators import CustomerRequest, customer_required
+from ottsonly.error_pages import too_many_requests
+from ottsonly.limits import allow
 from ottsonly.paging import page_by_time
 from ottsonly.requests import client_ip
 from subscriptions.errors import AutoRenewRefused, NotDelivered, ProblemRefused
@@ -23,6 +25,7 @@ from subscriptions.models import Subscription
 from subscriptions.problems import latest_report, report_problem
 from subscriptions.services import reveal_credentials
 
+HOUR = 3600
 PRICE_SALT = "subscriptions.auto_renew"
 
 
@@ -95,6 +98,13 @@ def _shown_price(subscription: Subscription, text: str) -> int:
 def reveal(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Show the login details: recorded, and kept by no cache."""
     subscription = _mine(request, pk)
+    if not allow(f"reveal:{request.user.pk}", limit=settings.REVEALS_PER_HOUR, seconds=HOUR):
+        response = too_many_requests(request, seconds=HOUR)
+        if request.headers.get("HX-Request"):
+            # An answer of this status is not put into the page, but this is followed.
+            messages.error(request, _("You looked very often. Please try again in an hour."))
+            response["HX-Redirect"] = subscription.get_absolute_url()
+        return response
     try:
         credentials = reveal_credentials(
             subscription=subscription, user=request.user, ip=client_ip(request)

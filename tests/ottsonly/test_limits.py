@@ -9,7 +9,7 @@ from django.db import connection
 
 from ottsonly.limits import allow
 from ottsonly.models import Counter
-from ottsonly.requests import client_ip
+from ottsonly.requests import client_ip, network_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,3 +61,18 @@ def test_an_address_is_believed_for_as_many_proxies_as_are_ours(
     settings.TRUSTED_PROXIES = proxies
     headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
     assert client_ip(rf.get("/", REMOTE_ADDR="10.0.0.9", **headers)) == address
+
+
+@pytest.mark.parametrize(
+    ("ip", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("", ""),
+    ],
+)
+def test_an_address_of_ipv6_counts_with_its_network(ip: str, counted: str) -> None:
+    assert network_of(ip) == counted
