@@ -73,7 +73,8 @@ def restock(*, plan: Plan, delta: int, note: str, actor: Any, key: str) -> None:
         key: the idempotency key of the form; the same key moves the stock once.
 
     Raises:
-        StockRefused: delta is 0, or more would be taken away than there is.
+        StockRefused: delta is 0, more would be taken away than there is, or the key moved the
+            stock by another number before.
     """
     if delta == 0:
         raise StockRefused(_("Enter by how many units the stock changes."))
@@ -99,9 +100,13 @@ def restock(*, plan: Plan, delta: int, note: str, actor: Any, key: str) -> None:
 
     try:
         in_transaction(work)
-    except IntegrityError:
-        # The same form came twice; the first one counted.
-        return
+    except (IntegrityError, StockRefused):
+        # The same form may have come twice: then the first one counted.
+        earlier = StockMovement.objects.filter(key=f"restock:{key}").first()
+        if earlier is None:
+            raise
+        if (earlier.plan_id, earlier.delta) != (plan.pk, delta):
+            raise StockRefused(_("This form was used for another change already.")) from None
 
 
 # What may be seen in the trace of a plan or a platform, and is written by its form. The stock is

@@ -30,6 +30,7 @@ from orders.quotes import Quote
 from orders.signals import order_delivered, order_paid
 from ottsonly import clock
 from ottsonly.audit import record_event
+from ottsonly.errors import ShopError
 from ottsonly.limits import allow
 from ottsonly.metrics import purchase_counted
 from ottsonly.mongo import in_transaction
@@ -38,7 +39,7 @@ from subscriptions.pool import seat_those_without
 from subscriptions.seats import claim_seat, claim_seat_of
 from subscriptions.services import add_credential
 from subscriptions.signals import subscription_activated
-from wallet.services import ensure_wallet, post_entry
+from wallet.services import post_entry
 
 
 def place_order(
@@ -113,10 +114,10 @@ def _once(
                 raise TooManyPurchases(
                     _("You bought a lot just now. Please go on in an hour. Nothing was taken.")
                 )
-            ensure_wallet(user.pk)
             return in_transaction(work)
-    except (IntegrityError, TooManyPurchases):
-        # A second click is no further purchase: it is shown the first one.
+    except (IntegrityError, ShopError):
+        # A second click is no further purchase: it is shown the first one, also when the plan was
+        # changed or taken off sale in between, or the money is gone because the first one spent it.
         earlier = Order.objects.filter(user_id=user.pk, key=quote.key).first()
         if earlier is None:
             raise
@@ -214,7 +215,9 @@ def _buy(
         created_at=now,
         **copied,
     )
-    seat = claim_seat(plan_id=plan.pk) if plan.delivery == Delivery.INSTANT else None
+    seat = None
+    if plan.delivery == Delivery.INSTANT and not _somebody_waits(plan.pk):
+        seat = claim_seat(plan_id=plan.pk)
     if seat is not None:
         subscription.credential, subscription.holds_seat = seat, True
         subscription.delivered_at = order.delivered_at = order.period_start = now
@@ -230,6 +233,12 @@ def _buy(
     take_stock(plan=plan, order_id=order_id)
     _pay(order, plan)
     return order
+
+
+def _somebody_waits(plan_id: ObjectId) -> bool:
+    """Whether an earlier buyer has no seat yet: a new one must not overtake whoever waits."""
+    waiting = Order.objects.waiting().filter(plan_id=plan_id, delivery=Delivery.INSTANT)
+    return bool(waiting.exists())
 
 
 def _add_renewal(
@@ -259,7 +268,8 @@ def _add_renewal(
         plan_name=plan.name,
         hue=plan.platform.hue,
         mark=plan.platform.mark,
-        delivery=plan.delivery,
+        # As it was bought: the plan may be delivered in another way by now.
+        delivery=subscription.delivery,
         customer_email=subscription.customer_email,
         price_paise=plan.price_paise,
         duration_days=plan.duration_days,

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from bson import ObjectId
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -35,8 +36,7 @@ from wallet.services import balance_of
 @customer_required
 def confirm(request: CustomerRequest, platform_slug: str, plan_slug: str) -> HttpResponse:
     """Show what will be bought and at what price; buy it when confirmed."""
-    plans = Plan.objects.on_sale().filter(platform__slug=platform_slug, slug=plan_slug)
-    plan = plans.first()
+    plan = _plans(request).filter(platform__slug=platform_slug, slug=plan_slug).first()
     if plan is None:
         raise Http404
     return _confirm(request, plan, None)
@@ -48,11 +48,22 @@ def confirm(request: CustomerRequest, platform_slug: str, plan_slug: str) -> Htt
 def renew(request: CustomerRequest, pk: ObjectId) -> HttpResponse:
     """Show what more days of a subscription cost today; add them when confirmed."""
     subscription = get_object_or_404(Subscription.objects.for_user(request.user), pk=pk)
-    plan = Plan.objects.on_sale().filter(pk=subscription.plan_id).first()
-    if plan is None or not subscription.can_renew:
+    plan = _plans(request).filter(pk=subscription.plan_id).first()
+    can_renew = subscription.can_renew or request.method == "POST"
+    if plan is None or not can_renew:
         context = {"subscription": subscription, "plan": plan}
         return render(request, "orders/not_renewable.html", context)
     return _confirm(request, plan, subscription)
+
+
+def _plans(request: CustomerRequest) -> QuerySet[Plan]:
+    """The plans that a page may be about: of a form that comes again, also one off sale by now.
+
+    What such a form bought before is still shown; anything else the service refuses.
+    """
+    if request.method == "POST":
+        return Plan.objects.select_related("platform")
+    return Plan.objects.on_sale()
 
 
 def _confirm(request: CustomerRequest, plan: Plan, renews: Subscription | None) -> HttpResponse:

@@ -3,14 +3,18 @@
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.db import connection as _connection
 from django.db import models
 from django_mongodb_backend.managers import MongoManager
 from django_mongodb_backend.queryset import MongoQuerySet
+
+# The stubs know only relational backends.
+default_connection: Any = _connection
 
 
 class WrongKey(Exception):
@@ -69,8 +73,46 @@ class EncryptedTextField(models.TextField):
         return super().get_lookup(lookup_name)
 
 
+def encrypted_fields(model: type[models.Model]) -> list[str]:
+    """Return the names of the encrypted fields of a model."""
+    fields = model._meta.concrete_fields
+    return [field.name for field in fields if isinstance(field, EncryptedTextField)]
+
+
+def reencrypt(model: type[models.Model]) -> int:
+    """Write every value of `model` anew under the newest key; return how many were.
+
+    Each by compare-and-set on the old ciphertext, so it may run beside the shop and be stopped and
+    started again: a value that somebody changes meanwhile is under the newest key already.
+
+    Raises:
+        WrongKey: none of the keys opens a value; what came before it is done.
+    """
+    cipher = _cipher(tuple(settings.CREDENTIAL_KEYS))
+    default_connection.ensure_connection()
+    collection = default_connection.database[model._meta.db_table]
+    names = encrypted_fields(model)
+    done = 0
+    for document in collection.find({}, dict.fromkeys(names, 1)):
+        for name in names:
+            old = document.get(name)
+            if not isinstance(old, str):
+                continue
+            try:
+                new = cipher.rotate(old.encode()).decode()
+            except InvalidToken as error:
+                raise WrongKey(f"{model._meta.label} {document['_id']} cannot be read") from error
+            same = {"_id": document["_id"], name: old}
+            done += collection.update_one(same, {"$set": {name: new}}).modified_count
+    return done
+
+
 class EncryptedQuerySet(MongoQuerySet):
     """Refuses the two ways of writing that skip `get_db_prep_save` and would store plain text."""
+
+    def without_secrets(self) -> Self:
+        """Leave the encrypted fields in the database, so that no key is needed to read the rest."""
+        return self.defer(*encrypted_fields(self.model))
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise FieldError("bulk_update() would store encrypted fields in plain text: use save()")

@@ -14,13 +14,13 @@ from subscriptions.models import Credential, Subscription
 def claim_seat(*, plan_id: ObjectId, other_than: ObjectId | None = None) -> Credential | None:
     """Take a seat of the plan's oldest free account; None if the pool is empty.
 
-    The count that was read is the condition of the update, so a seat is
-    never given twice. An account whose password is due to be changed is passed over.
+    The count that was read is the condition of the update, so a seat is never given twice. An
+    account whose password is due to be changed is passed over.
 
     Args:
         other_than: the account that is to be replaced, and so no candidate.
     """
-    free = Credential.objects.filter(
+    free = Credential.objects.without_secrets().filter(
         plan_id=plan_id, state=Credential.State.AVAILABLE, rotation_due=False
     )
     if other_than is not None:
@@ -70,7 +70,7 @@ def free_seat_of(credential_id: ObjectId, *, burn: bool = False) -> None:
     Args:
         burn: retire the account, because it does not work.
     """
-    credential = Credential.objects.select_related("plan").get(pk=credential_id)
+    credential = Credential.objects.without_secrets().select_related("plan").get(pk=credential_id)
     state = credential.state
     if burn:
         state = Credential.State.RETIRED

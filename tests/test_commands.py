@@ -45,7 +45,7 @@ def test_the_shop_window_is_one_command_for_a_stranger_and_five_for_a_customer(
 
 
 @pytest.mark.parametrize("seat", [False, True])
-def test_a_purchase_is_sixteen_commands_and_nineteen_with_a_seat(seat, buyer, commands):
+def test_a_purchase_is_fifteen_commands_and_nineteen_with_a_seat(seat, buyer, commands):
     user, client = buyer
     plan = PlanFactory(delivery="instant" if seat else "manual")
     if seat:
@@ -54,7 +54,7 @@ def test_a_purchase_is_sixteen_commands_and_nineteen_with_a_seat(seat, buyer, co
     quote = quote_for(user=user, plan=plan)
     address = plan.buy_url
     sent = count(commands, lambda: client.post(address, {"quote": quote}))
-    assert sent == (19 if seat else 16), "\n".join(commands)
+    assert sent == (19 if seat else 15), "\n".join(commands)
 
 
 @pytest.mark.parametrize(

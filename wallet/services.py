@@ -111,6 +111,8 @@ def adjust_wallet(
     """
     if amount_paise == 0:
         raise AdjustmentRefused(_("Enter an amount other than zero."))
+    if user.role != user.Role.USER:
+        raise AdjustmentRefused(_("Only customers have a wallet."))
     ensure_wallet(user.pk)
 
     def work() -> WalletTransaction:
@@ -133,7 +135,8 @@ def adjust_wallet(
 
     try:
         return in_transaction(work)
-    except IntegrityError:
+    except (IntegrityError, InsufficientBalance):
+        # The first debit of a form that comes again may have left too little for a second.
         earlier = WalletTransaction.objects.filter(key=f"adjustment:{key}").first()
         if earlier is None:
             raise
