@@ -1,5 +1,6 @@
 """The one place where stock, wallet and subscription meet."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from orders.signals import order_delivered, order_paid
 from ottsonly import clock
 from ottsonly.audit import record_event
 from ottsonly.errors import ShopError
+from ottsonly.jobs import may_continue
 from ottsonly.limits import allow
 from ottsonly.metrics import purchase_counted
 from ottsonly.mongo import in_transaction
@@ -40,6 +42,8 @@ from subscriptions.seats import claim_seat, claim_seat_of
 from subscriptions.services import add_credential
 from subscriptions.signals import subscription_activated
 from wallet.services import post_entry
+
+logger = logging.getLogger(__name__)
 
 
 def place_order(
@@ -398,6 +402,8 @@ def deliver_waiting_orders(*, limit: int = 100) -> int:
         for order in found:
             if order.plan_id in empty:
                 continue
+            if not may_continue():
+                return delivered
             try:
                 deliver(order=order)
                 delivered += 1
@@ -406,6 +412,9 @@ def deliver_waiting_orders(*, limit: int = 100) -> int:
             except DeliveryRefused:
                 # Delivered or refunded since the list was read, or together with an earlier order.
                 continue
+            except Exception:
+                # One order that cannot be delivered must not keep the others waiting.
+                logger.exception("order %s could not be delivered", order.number)
         # Plans without a free seat must not hide those behind them.
         if len(found) < limit or len(empty) == before:
             return delivered
