@@ -21,13 +21,17 @@ from ottsonly.mongo import in_transaction
 
 
 def export_data(user: User) -> dict[str, Any]:
-    """Return everything that is stored about a customer, as plain values."""
+    """Return what is stored about a customer, as plain values.
+
+    Not in it: login details of plans, which are the shop's, and what operators noted.
+    """
     data: dict[str, Any] = {
         "exported_at": timezone.now(),
         "account": {
             "phone": user.phone,
             "name": user.name,
             "email": user.email,
+            "state_code": user.state_code,
             "since": user.created_at,
         },
         "logins": list(

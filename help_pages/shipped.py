@@ -169,8 +169,9 @@ What is kept about you, why, and who sees it.
   account can be traced.
 - **Notices**: until you delete them.
 - **Codes**: only a fingerprint that cannot be read back, good for {code_minutes} minutes.
-- **Payments**: made in Razorpay's own window. We get the payment's reference, amount and outcome,
-  with what Razorpay reports about it. Your card number, UPI PIN or bank password never reach us.
+- **Payments**: made in Razorpay's own window. We get the payment's reference, amount and outcome.
+  Razorpay also reports who paid and from which account; we take that out of its report once the
+  payment is dealt with. Your card number, UPI PIN or bank password never reach us.
 
 Stored logins of streaming services are encrypted where they lie. They are not in lists, exports
 or messages.

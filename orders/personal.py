@@ -4,16 +4,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from orders.models import Order
+from orders.models import Order, Refund
 
 
 def export(user: Any) -> dict[str, Any]:
-    """Return what was bought."""
+    """Return what was bought and given back."""
+    mine = Order.objects.for_user(user)
     return {
         "orders": list(
-            Order.objects.for_user(user)
-            .order_by("pk")
-            .values(
+            mine.order_by("pk").values(
                 "number",
                 "created_at",
                 "platform_name",
@@ -24,7 +23,12 @@ def export(user: Any) -> dict[str, Any]:
                 "state",
                 "refunded_paise",
             )
-        )
+        ),
+        "refunds": list(
+            Refund.objects.filter(order__in=list(mine.values_list("pk", flat=True)))
+            .order_by("pk")
+            .values("order__number", "created_at", "amount_paise", "reason")
+        ),
     }
 
 

@@ -293,6 +293,7 @@ PERSONAL_DATA = [
     "wallet.personal",
     "orders.personal",
     "subscriptions.personal",
+    "invoices.personal",
     "notifications.personal",
 ]
 # Reminders leave the shop by e-mail when there is a server, by SMS when there is a template.

@@ -9,7 +9,7 @@ from subscriptions.models import ProblemReport, Reminder, Reveal, Subscription
 
 
 def export(user: Any) -> dict[str, Any]:
-    """Return plans and when their login details were looked at; never the details."""
+    """Return plans, reminders and looks at login details; never the details."""
     return {
         "subscriptions": list(
             Subscription.objects.for_user(user)
@@ -24,6 +24,11 @@ def export(user: Any) -> dict[str, Any]:
                 "auto_renew",
                 "customer_email",
             )
+        ),
+        "reminders": list(
+            Reminder.objects.filter(user_id=user.pk)
+            .order_by("pk")
+            .values("created_at", "kind", "title", "body", "state")
         ),
         "logins_shown": list(
             Reveal.objects.filter(user_id=user.pk).order_by("pk").values("created_at", "ip")

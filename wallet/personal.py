@@ -18,7 +18,7 @@ UNDER_WAY = timedelta(days=7)
 
 
 def export(user: Any) -> dict[str, Any]:
-    """Return balance, entries and top-ups."""
+    """Return balance, entries, top-ups and what went back to where it was paid from."""
     return {
         "wallet": {"balance_paise": balance_of(user.pk)},
         "wallet_entries": list(
@@ -30,6 +30,11 @@ def export(user: Any) -> dict[str, Any]:
             Recharge.objects.for_user(user)
             .order_by("pk")
             .values("created_at", "amount_paise", "state", "payment_id")
+        ),
+        "refunds_to_source": list(
+            SourceRefund.objects.filter(user_id=user.pk)
+            .order_by("pk")
+            .values("created_at", "amount_paise", "state", "reason", "finished_at")
         ),
     }
 

@@ -25,6 +25,25 @@ REFUNDS = frozenset({"refund.processed", "refund.failed"})
 DISPUTE = "payment.dispute."
 
 
+# Of the payer, at any depth of an event. What traces a payment (ids, amounts, the bank's reference
+# numbers in acquirer_data) stays.
+PERSONAL = frozenset(
+    {
+        "bank_account",
+        "billing_address",
+        "card",
+        "contact",
+        "customer",
+        "customer_details",
+        "email",
+        "name",
+        "shipping_address",
+        "upi",
+        "vpa",
+    }
+)
+
+
 class BadSignature(Exception):
     """The body was not signed with our secret; nothing was written."""
 
@@ -65,9 +84,22 @@ def _store(text: str, kind: str, event_id: str, *, own_name: str) -> WebhookEven
             return WebhookEvent.objects.create(event_id=name, type=kind[:60], payload=text)
         except IntegrityError:
             event = WebhookEvent.objects.get(pk=name)
-            if event.payload == text:
+            if event.payload in (text, without_personal_data(text)):
                 return event
     return event
+
+
+def without_personal_data(text: str) -> str:
+    """Return an event without what it tells of the payer; the same text gives the same."""
+    return json.dumps(_stripped(json.loads(text)))
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stripped(item) for key, item in value.items() if key not in PERSONAL}
+    if isinstance(value, list):
+        return [_stripped(item) for item in value]
+    return value
 
 
 def apply_received(*, limit: int = 50) -> int:
@@ -101,8 +133,12 @@ def _apply_safely(event: WebhookEvent) -> bool:
 
 
 def _mark_applied(event: WebhookEvent, note: str) -> bool:
+    """Note that an event was applied, once; who paid is needed no longer."""
     applied = WebhookEvent.objects.filter(pk=event.pk, state=WebhookEvent.State.RECEIVED).update(
-        state=WebhookEvent.State.APPLIED, applied_at=timezone.now(), note=note[:200]
+        state=WebhookEvent.State.APPLIED,
+        applied_at=timezone.now(),
+        note=note[:200],
+        payload=without_personal_data(event.payload),
     )
     return applied == 1
 

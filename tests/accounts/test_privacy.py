@@ -1,5 +1,7 @@
 """A customer's data: all of it in one file, and an account that can be deleted for good."""
 
+import hashlib
+import hmac
 import json
 from datetime import timedelta
 
@@ -7,12 +9,13 @@ import pytest
 import time_machine
 from bson import encode
 from django.db import connection
+from django.test import Client
 
 from accounts.models import LoginSession, User
 from catalog.models import StockWatch
 from notifications.models import Notification
 from orders.books import check_books
-from orders.models import Order
+from orders.models import Order, Refund
 from ottsonly.models import AuditEvent
 from subscriptions.lifecycle import expire_due
 from subscriptions.models import Subscription
@@ -24,7 +27,7 @@ from tests.factories import (
     buy,
     give_money,
 )
-from wallet.models import Recharge
+from wallet.models import Recharge, SourceRefund, WebhookEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +57,13 @@ def test_the_export_holds_what_is_theirs_and_no_login_details(person, client_for
     other = CustomerFactory(name="Somebody Else")
     give_money(other, 1_00)
     used_up(person)
+    User.objects.filter(pk=person.pk).update(state_code="29")
+    order = Order.objects.get(user=person)
+    Refund.objects.create(order=order, amount_paise=5_00, reason="late", key="r")
+    paid = Recharge.objects.create(user=person, amount_paise=1_00, key="k", state="completed")
+    SourceRefund.objects.create(
+        recharge=paid, user=person, amount_paise=1_00, reason="asked", actor=other, key="s"
+    )
     answer = client_for(person).post("/profile/data/export/")
     assert answer["Content-Disposition"] == 'attachment; filename="ottsonly-my-data.json"'
     data = json.loads(answer.content)
@@ -64,13 +74,19 @@ def test_the_export_holds_what_is_theirs_and_no_login_details(person, client_for
     assert [item["state"] for item in data["subscriptions"]] == ["expired"]
     assert len(data["notices"]) == Notification.objects.filter(user=person).count() > 0
     assert len(data["logins"]) == 1
+    assert data["account"]["state_code"] == "29"
+    assert [item["amount_paise"] for item in data["refunds"]] == [5_00]
+    assert [item["reason"] for item in data["refunds_to_source"]] == ["asked"]
+    assert [item["kind"] for item in data["reminders"]] == ["ended"]
+    assert data["invoices"] == data["credit_notes"] == []
     for foreign in ("Somebody Else", "seat@example.com", "s3cret-Pa55"):
         assert foreign not in answer.content.decode()
 
 
-def test_the_person_goes_and_the_books_stay(person, client_for):
+def test_the_person_goes_and_the_books_stay(person, client_for, settings):
     subscription = used_up(person)
     StockWatch.objects.create(user=person, plan=subscription.plan)
+    assert post_hook(settings) == 204
     elsewhere, client = client_for(person), client_for(person)
     page = client.get("/profile/data/").content.decode()
     assert "I know that it does not come back" in page
@@ -89,6 +105,51 @@ def test_the_person_goes_and_the_books_stay(person, client_for):
         raw = b"".join(encode(row) for row in connection.database[name].find())
         for trace in (b"9812345678", b"Asha Verma", b"asha.verma@example.com"):
             assert trace not in raw, name
+
+
+HOOK = {
+    "event": "payment.captured",
+    "payload": {
+        "payment": {
+            "entity": {
+                "id": "pay_9",
+                "order_id": "order_9",
+                "amount": 1_00,
+                "currency": "INR",
+                "status": "captured",
+                "contact": "+919812345678",
+                "email": "asha.verma@example.com",
+                "vpa": "9812345678@upi",
+                "upi": {"vpa": "9812345678@upi"},
+                "card": {"name": "Asha Verma", "last4": "1111"},
+                "bank_account": {"name": "Asha Verma"},
+                "acquirer_data": {"rrn": "443312"},
+            }
+        }
+    },
+}
+
+
+def post_hook(settings) -> int:
+    settings.RAZORPAY_WEBHOOK_SECRET = "secret"
+    body = json.dumps(HOOK).encode()
+    headers = {
+        "X-Razorpay-Signature": hmac.new(b"secret", body, hashlib.sha256).hexdigest(),
+        "X-Razorpay-Event-Id": "evt_9",
+    }
+    return (
+        Client()
+        .post("/wallet/razorpay/webhook", body, content_type="application/json", headers=headers)
+        .status_code
+    )
+
+
+def test_an_applied_web_hook_forgets_who_paid_and_is_still_known(settings):
+    assert [post_hook(settings), post_hook(settings)] == [204, 204]
+    event = WebhookEvent.objects.get()
+    entity = json.loads(event.payload)["payload"]["payment"]["entity"]
+    assert event.state == "applied"
+    assert set(entity) == {"id", "order_id", "amount", "currency", "status", "acquirer_data"}
 
 
 def test_the_same_phone_begins_anew(person):
