@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.errors import SoldOut
 from catalog.models import Plan
 from orders.errors import OrderRefused, PriceChanged
+from orders.models import Order
 from orders.quotes import Quote
 from orders.services import renew
 from ottsonly import clock
@@ -42,7 +43,11 @@ def renew_due() -> None:
         for subscription in batch:
             if not may_continue():
                 return
-            renew_automatically(subscription)
+            try:
+                renew_automatically(subscription)
+            except Exception:
+                # The next run tries it again; the ones behind it must not wait for it.
+                logger.exception("subscription %s could not be renewed", subscription.pk)
 
 
 def renew_automatically(subscription: Subscription) -> bool:
@@ -86,7 +91,7 @@ def renew_automatically(subscription: Subscription) -> bool:
         renews=str(subscription.pk),
     )
     try:
-        renew(user=subscription.user, quote=quote, automatic_for=subscription.ends_at)
+        order = renew(user=subscription.user, quote=quote, automatic_for=subscription.ends_at)
     except InsufficientBalance as refusal:
         missing = format_rupees(refusal.needed_paise - refusal.balance_paise)
         _tell_of_short_wallet(subscription, days_left, missing)
@@ -99,7 +104,10 @@ def renew_automatically(subscription: Subscription) -> bool:
         # Renewed or switched off at this moment, ended, or too many purchases in this hour.
         logger.info("subscription %s not renewed: %s", subscription.pk, refusal)
     else:
-        return True
+        if order.state != Order.State.REFUNDED:
+            return True
+        # The renewal for this end was made and given back: it is not made a second time.
+        return _give_up(subscription, _("Its renewal was refunded."))
     return False
 
 

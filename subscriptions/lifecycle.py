@@ -4,6 +4,7 @@ Everything here is a job of the worker: in batches of one transaction each, in t
 ends, safe beside itself and after any number of days in which no worker ran.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +30,8 @@ from subscriptions.errors import AutoRenewRefused
 from subscriptions.messages import channels_for
 from subscriptions.models import Credential, Reminder, Subscription
 from subscriptions.signals import reminders_written
+
+logger = logging.getLogger(__name__)
 
 # Ids read at once, and documents of one transaction; both bound the memory.
 LIST = 1000
@@ -113,31 +116,50 @@ def _free_seats(credential_ids: list[Any]) -> None:
 def remind_due() -> None:
     """Write each reminder that is due and was not written yet.
 
-    Each run looks through the whole windows, the latest ends first: these came in last. So it does
-    not matter how an end came into its window, by time, by delivery or by a refund.
+    Each run looks through the whole windows, the soonest ends first. So it does not matter how an
+    end came into its window, by time, by delivery or by a refund.
     """
     now = clock.now()
     for kind, from_days, to_days in WINDOWS:
         for batch in in_window(now + from_days * DAY, now + to_days * DAY):
             ids = [item.pk for item in batch]
-            # Another worker may have written one of them since: then the batch is read again.
             try:
-                in_transaction(partial(_remind, ids, kind, to_days))
-            except IntegrityError:
-                in_transaction(partial(_remind, ids, kind, to_days))
+                _remind_anew(ids, kind, to_days)
+            except Exception:
+                logger.exception("%d reminders failed together; each is tried alone", len(ids))
+                _remind_each(ids, kind, to_days)
+
+
+def _remind_anew(ids: list[ObjectId], kind: str, to_days: int) -> None:
+    # Another worker may have written one of them since: then they are read again.
+    try:
+        in_transaction(partial(_remind, ids, kind, to_days))
+    except IntegrityError:
+        in_transaction(partial(_remind, ids, kind, to_days))
+
+
+def _remind_each(ids: list[ObjectId], kind: str, to_days: int) -> None:
+    """Remind of each by itself, so that one which cannot be told does not silence the others."""
+    for pk in ids:
+        if not may_continue():
+            return
+        try:
+            _remind_anew([pk], kind, to_days)
+        except Exception:
+            logger.exception("reminder of subscription %s failed", pk)
 
 
 def in_window(start: datetime, end: datetime, **more: Any) -> Iterator[list[Subscription]]:
-    """Yield what runs and ends in (start, end], the latest first, in batches, while time is left.
+    """Yield what runs and ends in (start, end], the soonest first, in batches, while time is left.
 
     Args:
         more: further conditions.
     """
     running = Subscription.objects.filter(
-        state=Subscription.State.ACTIVE, delivered_at__isnull=False, ends_at__gt=start, **more
-    ).order_by("-ends_at", "-pk")
+        state=Subscription.State.ACTIVE, delivered_at__isnull=False, ends_at__lte=end, **more
+    ).order_by("ends_at", "pk")
     running = running.prefetch_related("user", "plan__platform")
-    page = running.filter(ends_at__lte=end)
+    page = running.filter(ends_at__gt=start)
     while may_continue():
         found = list(page[:BATCH])
         if found:
@@ -145,7 +167,7 @@ def in_window(start: datetime, end: datetime, **more: Any) -> Iterator[list[Subs
         if len(found) < BATCH:
             return
         last = found[-1]
-        page = running.filter(Q(ends_at__lt=last.ends_at) | Q(ends_at=last.ends_at, pk__lt=last.pk))
+        page = running.filter(Q(ends_at__gt=last.ends_at) | Q(ends_at=last.ends_at, pk__gt=last.pk))
 
 
 def _remind(ids: list[ObjectId], kind: str, to_days: int) -> None:

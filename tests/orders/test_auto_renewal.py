@@ -13,6 +13,7 @@ from orders.auto_renewal import renew_automatically, renew_due
 from orders.books import check_books
 from orders.models import Order
 from orders.quotes import quote_for, read_quote
+from orders.refunds import refund_order
 from orders.services import renew
 from subscriptions.errors import AutoRenewRefused
 from subscriptions.lifecycle import expire_due, remind_due, set_auto_renew
@@ -197,6 +198,50 @@ def test_switched_on_in_the_last_hours_it_is_renewed_by_that_consent(customer):
         jobs()
         jobs()
     assert renewals(subscription) == 1
+
+
+def test_one_that_breaks_does_not_hold_up_those_that_end_later(running, monkeypatch):
+    other = CustomerFactory()
+    give_money(other, 499_00)
+    add_account(running.plan)
+    later = buy(other, running.plan).subscription
+    set_auto_renew(subscription=later, user=other, is_on=True, shown_paise=199_00)
+    Subscription.objects.filter(pk=later.pk).update(ends_at=running.ends_at + HOUR)
+    Reminder.objects.filter(subscription=later).update(ends_at=running.ends_at + HOUR)
+    real, tried = auto_renewal.renew, []
+
+    def fragile(**terms):
+        tried.append(terms["user"].pk)
+        if terms["user"].pk == running.user_id:
+            raise LookupError("broken")
+        return real(**terms)
+
+    monkeypatch.setattr(auto_renewal, "renew", fragile)
+    with time_machine.travel(running.ends_at - 2 * DAY, tick=False):
+        renew_due()
+        assert tried == [running.user_id, other.pk]
+        assert (renewals(running), renewals(later)) == (0, 1)
+        monkeypatch.undo()
+        renew_due()
+    assert (renewals(running), renewals(later)) == (1, 1)
+
+
+def test_a_renewal_that_was_refunded_is_not_repeated_and_the_end_is_told(running):
+    at = running.ends_at
+    live(at - 8 * DAY, at - 3 * DAY)
+    order = Order.objects.get(kind="renewal")
+    with time_machine.travel(at - 2.9 * DAY, tick=False):
+        refund_order(order=order, amount_paise=199_00, reason="asked", actor=None, key="back")
+    running.refresh_from_db()
+    assert running.ends_at == at
+    live(at - 2.5 * DAY, at + DAY)
+    assert (renewals(running), balance_of(running.user_id)) == (1, 300_00)
+    assert told(running) == [
+        *("consent", "renewal", "not_renewed"),
+        *("days_3", "days_1", "ended"),
+    ]
+    notice = Notification.objects.get(title__endswith="will not renew by itself")
+    assert notice.body.startswith("Its renewal was refunded. It ends on ")
 
 
 def test_switched_off_it_ends(running, customer):

@@ -255,6 +255,32 @@ def test_windows_are_read_in_batches_without_loss(monkeypatch):
     assert [told(item) for item in items] == [["days_3"]] * 6
 
 
+def test_the_soonest_ends_are_told_first(monkeypatch):
+    monkeypatch.setattr(lifecycle, "BATCH", 1)
+    now = clock.now()
+    items = [end(running(), now + days * DAY) for days in (2.5, 1.5, 2)]
+    remind_due()
+    told_in_order = Reminder.objects.order_by("pk").values_list("subscription_id", flat=True)
+    assert list(told_in_order) == [items[1].pk, items[2].pk, items[0].pk]
+
+
+def test_one_that_cannot_be_told_does_not_silence_the_others(monkeypatch):
+    items = [end(running(), clock.now() + days * DAY) for days in (1.5, 2, 2.5)]
+    real = lifecycle._ends_soon
+
+    def fragile(item, kind):
+        if item.pk == items[0].pk:
+            raise LookupError("broken")
+        return real(item, kind)
+
+    monkeypatch.setattr(lifecycle, "_ends_soon", fragile)
+    remind_due()
+    assert [told(item) for item in items] == [[], ["days_3"], ["days_3"]]
+    monkeypatch.undo()
+    remind_due()
+    assert [told(item) for item in items] == [["days_3"]] * 3
+
+
 def test_a_reminder_written_by_another_worker_meanwhile_is_not_doubled(monkeypatch):
     items = [end(running(), clock.now() + 2 * DAY) for _unused in range(2)]
     real, rivals = lifecycle._known, []

@@ -107,6 +107,30 @@ def test_it_is_given_up_in_the_end(told, gateway, monkeypatch):  # noqa: F811
     assert (reminder.state, len(gateway.asked)) == ("failed", 2)
 
 
+def test_one_that_breaks_counts_as_a_try_and_does_not_hold_up_the_others(
+    told,
+    gateway,  # noqa: F811
+    monkeypatch,
+):
+    broken, whole = told(email=""), told(email="")
+    real = messages.send_sms_reminder
+
+    def fussy(*, phone, text):
+        if phone == broken.user.phone:
+            # No error of the gateway but a fault of our own.
+            raise LookupError("broken")
+        real(phone=phone, text=text)
+
+    monkeypatch.setattr(messages, "send_sms_reminder", fussy)
+    send_due_messages()
+    broken.refresh_from_db()
+    whole.refresh_from_db()
+    assert (broken.state, broken.attempts, broken.claimed_until) == ("pending", 1, None)
+    assert broken.last_error == "sms: LookupError"
+    assert broken.next_attempt_at > timezone.now()
+    assert (whole.state, len(gateway.asked)) == ("done", 1)
+
+
 def test_a_claim_is_one_workers_until_its_lease_ends(told):
     told()
     assert len(claim_batch()) == 1
