@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import F, Sum
@@ -20,11 +20,16 @@ from wallet.recharges import complete_recharge
 from wallet.source_refunds import apply_refund_news
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 EXPIRES_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = timedelta(hours=1)
-# Lost news is looked for over this time.
-RECENT = timedelta(days=2)
+# Lost news is looked for over so many days, by the day on which a payment was begun: it may be
+# captured some days later.
+RECENT_DAYS = 7
+DAY = timedelta(days=1)
+# How often the job runs; each run begins with another one of the earlier days.
+RUN_SECONDS = 900
 CHUNK = 100
 
 
@@ -127,17 +132,48 @@ def _complete(recharge: Recharge, payment: Payment) -> None:
         logger.warning("payment %s does not fit top-up %s: %s", payment.id, recharge.pk, refusal)
 
 
+class _OutOfTime(Exception):
+    """The job must end; a report of a part would call the rest a difference."""
+
+
 def reconcile_recent() -> int:
-    """Look for lost news of the last days; return what stays unexplained, in paise."""
+    """Look for lost news of the last days; return what stays unexplained, in paise.
+
+    Day by day, each by itself, so that what fits into the budget of a job is done whole: the last
+    24 hours first, then the earlier days from a different one on at each run.
+    """
     if not settings.RAZORPAY_KEY_ID:
         return 0
-    try:
-        report = reconcile(since=timezone.now() - RECENT)
-    except GatewayUnavailable:
-        return 0
-    if report.difference_paise:
-        logger.error("the books differ from Razorpay's: %s", report.difference_paise)
-    return report.difference_paise
+    now = timezone.now()
+    turn = int(now.timestamp()) // RUN_SECONDS
+    earlier = [1 + (turn + number) % (RECENT_DAYS - 1) for number in range(RECENT_DAYS - 1)]
+    difference = 0
+    for days_ago in [0, *earlier]:
+        if not may_continue():
+            break
+        until = now - days_ago * DAY
+        try:
+            difference += reconcile(since=until - DAY, until=until).difference_paise
+        except _OutOfTime:
+            logger.info("no time left to reconcile the day up to %s", until)
+            break
+        except GatewayUnavailable:
+            break
+    if difference:
+        logger.error("the books differ from Razorpay's: %s", difference)
+    return difference
+
+
+def _in_time(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items while the running job may go on.
+
+    Raises:
+        _OutOfTime: it may not; outside of a job that never happens.
+    """
+    for item in items:
+        if not may_continue():
+            raise _OutOfTime
+        yield item
 
 
 @dataclass
@@ -182,11 +218,11 @@ def reconcile(*, since: datetime, until: datetime | None = None) -> Report:
     """
     gateway = RazorpayGateway()
     report = Report(since=since, until=until or timezone.now())
-    payments = list(gateway.payments_between(since=report.since, until=report.until))
-    refunds = list(gateway.refunds_between(since=report.since, until=report.until))
+    payments = list(_in_time(gateway.payments_between(since=report.since, until=report.until)))
+    refunds = list(_in_time(gateway.refunds_between(since=report.since, until=report.until)))
     for chunk in _chunks(_first_paid_first(payments)):
         _account_for_payments(chunk, report)
-    for refund in refunds:
+    for refund in _in_time(refunds):
         if refund.status in ("processed", "failed"):
             apply_refund_news(refund)
     strangers = _credits_without_payment(gateway, {payment.id for payment in payments}, report)
@@ -198,7 +234,7 @@ def reconcile(*, since: datetime, until: datetime | None = None) -> Report:
 def _account_for_payments(payments: list[Payment], report: Report) -> None:
     found = Recharge.objects.filter(razorpay_order_id__in=[p.order_id for p in payments])
     by_order = {recharge.razorpay_order_id: recharge for recharge in found}
-    for payment in payments:
+    for payment in _in_time(payments):
         if not payment.was_captured and payment.status != "authorized":
             continue
         recharge = by_order.get(payment.order_id)
@@ -227,7 +263,7 @@ def _credits_without_payment(
         completed_at__lte=report.until,
     )
     unknown = []
-    for recharge in credited.iterator():
+    for recharge in _in_time(credited.iterator()):
         if recharge.payment_id in listed or _is_captured(gateway, str(recharge.payment_id or "")):
             continue
         record_open_item(
@@ -261,7 +297,7 @@ def _refunds_without_source(
         finished_at__lte=report.until,
     )
     missing = []
-    for refund in finished.iterator():
+    for refund in _in_time(finished.iterator()):
         if refund.razorpay_refund_id in listed:
             continue
         try:

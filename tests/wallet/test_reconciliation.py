@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 import razorpay as sdk
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -13,6 +14,7 @@ from orders.books import check_books
 from ottsonly.models import AuditEvent
 from telegram_alerts.models import Alert
 from tests.factories import AdminFactory, CustomerFactory, SupportFactory
+from wallet import reconciliation
 from wallet.errors import ItemRefused
 from wallet.models import OpenItem, Recharge, WalletTransaction
 from wallet.open_items import close_open_item
@@ -160,6 +162,51 @@ def test_a_payment_without_a_top_up_is_an_item_and_an_alert(razorpay):
     alert = Alert.objects.get(kind="money")
     assert payment_id in alert.text
     assert "Payment without a top-up" in alert.text
+
+
+def test_what_was_lost_days_ago_is_found_for_a_week(razorpay, recharge):
+    payment_id = _paid(razorpay, recharge)
+    Recharge.objects.update(state="expired", next_check_at=None)
+    for days, found in ((8, False), (5, True)):
+        with time_machine.travel(timezone.now() + timedelta(days=days)):
+            assert reconcile_recent() == 0
+        recharge.refresh_from_db()
+        assert (recharge.state == "completed") is found
+    assert (recharge.payment_id, balance_of(recharge.user_id)) == (payment_id, 500_00)
+
+
+def test_a_run_without_time_reports_no_part_and_the_next_goes_on(razorpay, customer, monkeypatch):
+    for number in range(3):
+        recharge = start_recharge(user=customer, amount_paise=100_00, key=str(number))
+        _paid(razorpay, recharge)
+    Recharge.objects.update(next_check_at=None)
+    # One for the day, three for the payments read, and one for the first that is credited.
+    answers = iter([True] * 5)
+    monkeypatch.setattr(reconciliation, "may_continue", lambda: next(answers, False))
+    assert reconcile_recent() == 0
+    assert balance_of(customer.pk) == 100_00
+    monkeypatch.undo()
+    assert reconcile_recent() == 0
+    assert balance_of(customer.pk) == 300_00
+    assert list(check_books()) == []
+
+
+def test_with_time_for_a_day_only_each_day_has_its_turn(razorpay, monkeypatch):
+    now = timezone.now()
+    looked = []
+
+    def note(*, since, until):
+        looked.append(round((timezone.now() - until) / timedelta(days=1)))
+        return reconciliation.Report(since=since, until=until)
+
+    monkeypatch.setattr(reconciliation, "reconcile", note)
+    for run in range(6):
+        answers = iter([True, True])
+        monkeypatch.setattr(reconciliation, "may_continue", lambda a=answers: next(a, False))
+        with time_machine.travel(now + run * timedelta(minutes=15), tick=False):
+            reconcile_recent()
+    assert looked[::2] == [0] * 6
+    assert sorted(looked[1::2]) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_second_payment_is_an_item_and_never_credited(razorpay, recharge):
