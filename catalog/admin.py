@@ -3,18 +3,22 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
+from catalog.errors import ChangedMeanwhile
 from catalog.models import Plan, Platform, StockMovement
 from catalog.services import (
+    check_seen,
     duplicate_plan,
+    fingerprint,
     restock,
     save_plan,
     save_platform,
@@ -29,16 +33,56 @@ from ottsonly.money import RupeesField, format_rupees
 SOLD_DAYS = 30
 
 
+class SeenForm(forms.ModelForm):
+    """Knows the document as the operator saw it, so that nobody's change is reverted unseen."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput, label="")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["seen"] = fingerprint(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.instance._state.adding:
+            try:
+                check_seen(self.instance, cleaned.get("seen", ""))
+            except ChangedMeanwhile as refusal:
+                self.add_error(None, str(refusal))
+        return cleaned
+
+
+class SeenAdmin(ConsoleAdmin):
+    """Refuses a form that was opened before somebody else's change."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ChangedMeanwhile as refusal:
+            # Between the look of the form and the write; the page shows the other's change.
+            messages.error(request, str(refusal))
+            return redirect(request.get_full_path())
+
+
 @admin.register(Platform)
-class PlatformAdmin(ConsoleAdmin):
+class PlatformAdmin(SeenAdmin):
     """Platforms: name, colour, mark, order."""
 
+    form = SeenForm
     list_display = ("name", "slug", "hue", "mark", "position", "on_shelf")
     prepopulated_fields = {"slug": ["name"]}
     empty_text = _("No platform yet: add the first one, then its plans.")
 
     def save_model(self, request: HttpRequest, obj: Platform, form: Any, change: bool) -> None:
-        save_platform(platform=obj, actor=request.user)
+        seen = form.cleaned_data["seen"] if change else ""
+        save_platform(platform=obj, actor=request.user, seen=seen)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = list(super().get_fields(request, obj))
+        if not self.has_change_permission(request, obj):
+            fields.remove("seen")
+        return fields
 
     @admin.display(description=_("On the shelf"), ordering="is_active")
     def on_shelf(self, platform: Platform) -> SafeString:
@@ -49,7 +93,7 @@ def shelf_chip(is_active: bool) -> SafeString:
     return chip(_("on sale"), "good") if is_active else chip(_("off the shelf"))
 
 
-class PlanForm(forms.ModelForm):
+class PlanForm(SeenForm):
     """Prices are typed in rupees."""
 
     price = RupeesField(label=_("Price (₹)"), min_paise=100)
@@ -79,7 +123,7 @@ class PlanForm(forms.ModelForm):
             self.initial["list_price"] = self.instance.list_price_paise
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         price, list_price = cleaned.get("price"), cleaned.get("list_price")
         if price and list_price is not None and list_price < price:
             self.add_error("list_price", _t("The list price is below the price."))
@@ -221,7 +265,7 @@ class LowStockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Plan)
-class PlanAdmin(ConsoleAdmin):
+class PlanAdmin(SeenAdmin):
     """Plans with their stock."""
 
     form = PlanForm
@@ -261,13 +305,15 @@ class PlanAdmin(ConsoleAdmin):
             "rotate_after_seat",
             "is_active",
         ]
+        if editable:
+            fields.append("seen")
         return [(None, {"fields": fields})]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PlanChangeList]:
         return PlanChangeList
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
-        save_plan(plan=obj, actor=request.user)
+        save_plan(plan=obj, actor=request.user, seen=form.cleaned_data["seen"] if change else "")
 
     @admin.display(description=_("Stock"))
     def stock_left(self, plan: Plan) -> SafeString:

@@ -11,5 +11,9 @@ class StockRefused(ShopError):
     """A restock that cannot be carried out, such as one below zero."""
 
 
+class ChangedMeanwhile(ShopError):
+    """Somebody else changed the plan or platform since the form was opened."""
+
+
 class WatchRefused(ShopError):
     """There is nothing to wait for, or nobody who could be told."""

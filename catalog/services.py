@@ -1,5 +1,7 @@
 """What changes plans and their stock."""
 
+import hashlib
+import json
 from typing import Any
 
 from bson import ObjectId
@@ -7,7 +9,7 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from catalog.errors import SoldOut, StockRefused
+from catalog.errors import ChangedMeanwhile, SoldOut, StockRefused
 from catalog.models import Plan, Platform, StockMovement
 from catalog.signals import stock_low
 from ottsonly.audit import record_event
@@ -128,30 +130,63 @@ PLAN_FIELDS = (
 PLATFORM_FIELDS = ("name", "slug", "tagline", "hue", "mark", "position", "is_active")
 
 
-def save_plan(*, plan: Plan, actor: Any) -> None:
+def save_plan(*, plan: Plan, actor: Any, seen: str = "") -> None:
     """Write a new plan, or what was changed of an old one, with an event of before and after.
+
+    Args:
+        seen: `fingerprint` of the old plan as the operator saw it.
 
     Raises:
         StockRefused: another plan of the platform has this slug.
+        ChangedMeanwhile: it is not as it was seen any more; nothing was written.
     """
-    _save_traced(plan, PLAN_FIELDS, actor, "plan")
+    _save_traced(plan, PLAN_FIELDS, actor, "plan", seen)
 
 
-def save_platform(*, platform: Platform, actor: Any) -> None:
+def save_platform(*, platform: Platform, actor: Any, seen: str = "") -> None:
     """Write a new platform, or what was changed of an old one, with an event.
+
+    Args:
+        seen: `fingerprint` of the old platform as the operator saw it.
 
     Raises:
         StockRefused: another platform has this slug.
+        ChangedMeanwhile: it is not as it was seen any more; nothing was written.
     """
-    _save_traced(platform, PLATFORM_FIELDS, actor, "platform")
+    _save_traced(platform, PLATFORM_FIELDS, actor, "platform", seen)
 
 
-def _save_traced(document: Plan | Platform, fields: tuple[str, ...], actor: Any, kind: str) -> None:
+def fingerprint(document: Plan | Platform) -> str:
+    """Return a short text that is another one when anything that its form writes is changed.
+
+    The stock is left out: it moves while the form is open and the form does not write it.
+    """
+    fields = PLAN_FIELDS if isinstance(document, Plan) else PLATFORM_FIELDS
+    values = json.dumps([_plain(document, name) for name in fields])
+    return hashlib.sha256(values.encode()).hexdigest()[:32]
+
+
+def check_seen(document: Plan | Platform, seen: str) -> None:
+    """Refuse with ChangedMeanwhile when `seen` is not the fingerprint of `document`."""
+    if seen != fingerprint(document):
+        raise ChangedMeanwhile(
+            _(
+                "Somebody else changed this since you opened the page, so nothing was saved. "
+                "Open it anew and look at their change before yours."
+            )
+        )
+
+
+def _save_traced(
+    document: Plan | Platform, fields: tuple[str, ...], actor: Any, kind: str, seen: str = ""
+) -> None:
     model: Any = type(document)
     is_new = document._state.adding
 
     def work() -> None:
         old = None if is_new else model.objects.get(pk=document.pk)
+        if old is not None and seen:
+            check_seen(old, seen)
         changed = [
             name for name in fields if old is None or _plain(old, name) != _plain(document, name)
         ]
@@ -183,9 +218,9 @@ def _plain(document: Any, name: str) -> Any:
 
 def set_plan_active(*, plan: Plan, is_active: bool, actor: Any) -> None:
     """Put a plan on the shelf or take it off; what was sold of it stays as it is."""
-    plan.refresh_from_db()
     plan.is_active = is_active
-    save_plan(plan=plan, actor=actor)
+    # This field alone: what else the plan was when it was read may have changed since.
+    _save_traced(plan, ("is_active",), actor, "plan")
 
 
 def duplicate_plan(*, plan: Plan, name: str, slug: str, actor: Any) -> Plan:

@@ -9,12 +9,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.books import check_stock
-from catalog.models import Plan, StockMovement
-from catalog.services import restock
+from catalog.models import Plan, Platform, StockMovement
+from catalog.services import restock, set_plan_active
 from console.figures import close_days
 from ottsonly.models import AuditEvent
 from tests.console.test_lists import copies
-from tests.factories import CustomerFactory, PlanFactory, PlatformFactory, buy, give_money
+from tests.factories import (
+    AdminFactory,
+    CustomerFactory,
+    PlanFactory,
+    PlatformFactory,
+    buy,
+    give_money,
+)
+from tests.rival import rival_before
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:catalog_plan_changelist")
@@ -52,6 +60,76 @@ def test_saving_a_form_that_was_open_while_somebody_bought_keeps_the_stock(conso
     plan.refresh_from_db()
     assert (plan.name, plan.stock) == ("New", 1)
     assert sum(StockMovement.objects.values_list("delta", flat=True)) == 1
+
+
+def test_a_form_that_was_open_while_somebody_changed_the_plan_reverts_nothing(
+    console, console_for, command
+):
+    plan = PlanFactory()
+    address = reverse("admin:catalog_plan_change", args=[plan.pk])
+    stale = form_of(console, plan)
+    other = console_for(AdminFactory())
+    command(other, reverse("admin:catalog_plan_deactivate", args=[plan.pk]))
+    assert other.post(address, {**form_of(other, plan), "price": "249"}).status_code == 302
+    events = AuditEvent.objects.count()
+    answer = console.post(address, {**stale, "description": "Mine"})
+    assert answer.status_code == 200
+    assert "Somebody else changed this" in answer.content.decode()
+    assert answer.context["adminform"].form["description"].value() == "Mine"
+    plan.refresh_from_db()
+    assert (plan.is_active, plan.price_paise, plan.description) == (False, 249_00, "")
+    assert AuditEvent.objects.count() == events
+    # Without what was seen it is a form of nobody.
+    bare = {name: value for name, value in form_of(console, plan).items() if name != "seen"}
+    assert console.post(address, bare).status_code == 200
+    assert console.post(address, {**form_of(console, plan), "description": "Mine"}).url == LIST
+    plan.refresh_from_db()
+    assert (plan.is_active, plan.price_paise, plan.description) == (False, 249_00, "Mine")
+
+
+def test_a_platforms_form_reverts_nothing_either(console):
+    platform = PlatformFactory()
+    address = reverse("admin:catalog_platform_change", args=[platform.pk])
+    form = console.get(address).context["adminform"].form
+    stale = {name: form[name].value() for name in form.fields}
+    Platform.objects.update(tagline="Theirs")
+    answer = console.post(address, {**stale, "name": "Mine"})
+    assert "Somebody else changed this" in answer.content.decode()
+    platform.refresh_from_db()
+    assert (platform.name, platform.tagline) == (stale["name"], "Theirs")
+
+
+def test_a_change_between_the_look_and_the_write_is_not_reverted(console, admin_user):
+    plan = PlanFactory()
+    data = form_of(console, plan)
+    address = reverse("admin:catalog_plan_change", args=[plan.pk])
+
+    def theirs():
+        Plan.objects.filter(pk=plan.pk).update(price_paise=249_00)
+
+    with rival_before("update", "products", theirs) as rival:
+        answer = console.post(address, {**data, "description": "Mine"})
+    assert (rival.results, answer.status_code, answer.url) == ([None], 302, address)
+    plan.refresh_from_db()
+    assert (plan.price_paise, plan.description) == (249_00, "")
+    assert "Somebody else changed this" in console.get(address).content.decode()
+    assert not AuditEvent.objects.filter(action="plan.change").exists()
+
+
+def test_the_shelf_moves_alone_however_old_the_plan_in_hand(admin_user):
+    plan = PlanFactory()
+    Plan.objects.filter(pk=plan.pk).update(price_paise=249_00)
+    set_plan_active(plan=plan, is_active=False, actor=admin_user)
+    plan.refresh_from_db()
+    assert (plan.is_active, plan.price_paise) == (False, 249_00)
+
+
+def test_support_reads_a_plan_and_a_platform_without_a_form(support):
+    plan = PlanFactory()
+    for kind, document in (("plan", plan), ("platform", plan.platform)):
+        address = reverse(f"admin:catalog_{kind}_change", args=[document.pk])
+        answer = support.get(address)
+        assert (answer.status_code, 'name="seen"' in answer.content.decode()) == (200, False)
 
 
 def test_restocking_and_buying_at_once_loses_no_unit(admin_user):
