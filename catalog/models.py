@@ -12,6 +12,8 @@ from django.utils.translation import ngettext
 from django_mongodb_backend.managers import MongoManager
 from django_mongodb_backend.queryset import MongoQuerySet
 
+from ottsonly.append_only import AppendOnlyQuerySet
+
 
 class Hue(models.TextChoices):
     """Colours of the drawn marks; each has a light and a dark form in the style sheet."""
@@ -194,16 +196,6 @@ def duration_text(days: int) -> str:
     return ngettext("%d day", "%d days", days) % days
 
 
-class StockMovementQuerySet(MongoQuerySet):
-    """Append-only."""
-
-    def update(self, **values: Any) -> NoReturn:
-        raise TypeError("stock movements are append-only")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("stock movements are append-only")
-
-
 class StockMovement(models.Model):
     """One change of a plan's stock; the sum of them is the stock."""
 
@@ -226,7 +218,7 @@ class StockMovement(models.Model):
     key = models.CharField(max_length=80, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = MongoManager.from_queryset(StockMovementQuerySet)()
+    objects = MongoManager.from_queryset(AppendOnlyQuerySet)()
 
     class Meta:
         db_table = "stock_movements"

@@ -8,11 +8,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_mongodb_backend.managers import MongoManager
-from django_mongodb_backend.queryset import MongoQuerySet
 
 from accounts.gst_states import STATES
 from invoices.tax import TaxSplit
 from orders.models import Order, Refund
+from ottsonly.append_only import AppendOnlyQuerySet
 
 SEQUENCE_DIGITS = 7
 
@@ -66,17 +66,11 @@ class DueDocument(models.Model):
         return self.key.partition(":")[2]
 
 
-class AppendOnlyQuerySet(MongoQuerySet):
+class PaperQuerySet(AppendOnlyQuerySet):
     """Reads of papers, which nobody changes."""
 
     def for_user(self, user: Any) -> Self:
         return self.filter(user_id=user.pk)
-
-    def update(self, **values: Any) -> NoReturn:
-        raise TypeError("invoices and credit notes are append-only")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("invoices and credit notes are append-only")
 
 
 class TaxDocument(models.Model):
@@ -104,7 +98,7 @@ class TaxDocument(models.Model):
     sgst_paise = models.PositiveIntegerField(default=0)
     igst_paise = models.PositiveIntegerField(default=0)
 
-    objects = MongoManager.from_queryset(AppendOnlyQuerySet)()
+    objects = MongoManager.from_queryset(PaperQuerySet)()
 
     class Meta:
         abstract = True

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +16,7 @@ from django_mongodb_backend.queryset import MongoQuerySet
 
 from accounts.gst_states import STATES
 from catalog.models import Delivery, Hue, Mark, Plan, duration_text
+from ottsonly.append_only import AppendOnlyQuerySet
 from subscriptions.models import Subscription
 
 # Crockford's base 32: no letter that is read as a digit.
@@ -185,6 +186,8 @@ class Refund(models.Model):
     key = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
 
+    objects = MongoManager.from_queryset(AppendOnlyQuerySet)()
+
     class Meta:
         db_table = "refunds"
         ordering = ["-created_at"]
@@ -195,6 +198,15 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"refund of {self.amount_paise} paise"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new refund; an existing one is never changed."""
+        if not self._state.adding:
+            raise TypeError("refunds are append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("refunds are append-only")
 
     @property
     def paper_url(self) -> str:

@@ -5,6 +5,9 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django_mongodb_backend.managers import MongoManager
+
+from ottsonly.append_only import AppendOnlyQuerySet
 
 
 class AuditEvent(models.Model):
@@ -19,6 +22,8 @@ class AuditEvent(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MongoManager.from_queryset(AppendOnlyQuerySet)()
 
     class Meta:
         db_table = "audit_events"

@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -302,10 +302,17 @@ class Subscription(models.Model):
         )
 
 
-class Extension(models.Model):
-    """Days that an operator gave without payment; append-only.
+class ExtensionQuerySet(MongoQuerySet):
+    """Refuses to delete what was given."""
 
-    Its period lies in the row of the paid ones, so that a refund moves it like them.
+    def delete(self) -> NoReturn:
+        raise TypeError("extensions are never deleted")
+
+
+class Extension(models.Model):
+    """Days that an operator gave without payment; never deleted, and only its period moves.
+
+    The period lies in the row of the paid ones, so that a delivery or a refund moves it like them.
     """
 
     subscription = models.ForeignKey(
@@ -322,6 +329,8 @@ class Extension(models.Model):
     key = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
 
+    objects = MongoManager.from_queryset(ExtensionQuerySet)()
+
     class Meta:
         db_table = "subscription_extensions"
         ordering = ["-created_at"]
@@ -332,6 +341,9 @@ class Extension(models.Model):
 
     def __str__(self) -> str:
         return f"{self.days} days more"
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("extensions are never deleted")
 
 
 class Reminder(models.Model):

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django_mongodb_backend.managers import MongoManager
 from django_mongodb_backend.queryset import MongoQuerySet
 
+from ottsonly.append_only import AppendOnlyQuerySet
+
 KINDS = {
     "order": _("Purchase"),
     "recharge": _("Top-up"),
@@ -38,17 +40,11 @@ class Wallet(models.Model):
         return f"wallet {self.pk}"
 
 
-class LedgerQuerySet(MongoQuerySet):
-    """Append-only reads."""
+class LedgerQuerySet(AppendOnlyQuerySet):
+    """Reads of the ledger."""
 
     def for_user(self, user: Any) -> Self:
         return self.filter(user_id=user.pk)
-
-    def update(self, **values: Any) -> NoReturn:
-        raise TypeError("ledger entries are append-only")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("ledger entries are append-only")
 
 
 class WalletTransaction(models.Model):
