@@ -11,8 +11,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from console.figures import Figures, days_back, figures_of, india_today
-from console.hands import Line, lines, moment
+from console.hands import Line, lines
 from ottsonly.money import format_rupees
+from ottsonly.mongo import moment
 from subscriptions.models import Subscription
 
 PERIODS = {"1": 1, "7": 7, "30": 30}

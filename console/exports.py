@@ -4,7 +4,6 @@ Rows are read in windows of the creation time, oldest first, so that neither sid
 than one window and the database sorts nothing whole.
 """
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from orders.models import Order
+from ottsonly.csv_export import csv_lines
 from ottsonly.money import decimal_rupees
+from ottsonly.mongo import moment
 from subscriptions.models import Subscription
 from wallet.models import WalletTransaction
 from wallet.statements import spreadsheet_text
@@ -123,20 +124,14 @@ EXPORTS = {
 }
 
 
-class _Echo:
-    """What the csv module writes into: it hands back the line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def stream(export: Export, first: datetime, last: datetime) -> Iterator[str]:
     """Yield the lines of an export of what was made from `first` (aware) to before `last`."""
-    writer = csv.writer(_Echo())
+    yield from csv_lines(_rows(export, first, last))
+
+
+def _rows(export: Export, first: datetime, last: datetime) -> Iterator[list[str]]:
     headings = [name for name, _field in export.columns]
-    # The mark by which spreadsheets know UTF-8.
-    yield "\ufeff"
-    yield writer.writerow([*headings, "customer's phone"] if export.people else headings)
+    yield [*headings, "customer's phone"] if export.people else headings
     start = first
     while start < last:
         end = min(start + WINDOW, last)
@@ -146,14 +141,14 @@ def stream(export: Export, first: datetime, last: datetime) -> Iterator[str]:
                 values = [_value(row, field) for _name, field in export.columns]
                 if export.people:
                     values.append(spreadsheet_text(phones.get(row[export.people], "")))
-                yield writer.writerow(values)
+                yield values
         start = end
 
 
 def _windows(export: Export, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
     connection.ensure_connection()
     collection = connection.database[export.model._meta.db_table]
-    window = {"created_at": {"$gte": _naive(start), "$lt": _naive(end)}}
+    window = {"created_at": {"$gte": moment(start), "$lt": moment(end)}}
     cursor = collection.find(window).sort([("created_at", 1), ("_id", 1)])
     rows: list[dict[str, Any]] = []
     for row in cursor.batch_size(READ_AT_ONCE):
@@ -182,7 +177,3 @@ def _value(row: dict[str, Any], field: str | Callable[[dict[str, Any]], Any]) ->
     if isinstance(value, datetime):
         return f"{timezone.localtime(value.replace(tzinfo=UTC)):%Y-%m-%d %H:%M:%S}"
     return "" if value is None else spreadsheet_text(str(value))
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -17,6 +17,7 @@ from accounts.models import User
 from console.models import DaySum
 from orders.models import Order
 from ottsonly.jobs import may_continue
+from ottsonly.mongo import moment
 from wallet.models import WalletTransaction
 
 CLOSES_AFTER = timedelta(minutes=10)
@@ -142,7 +143,7 @@ def add_up(first: date, last: date) -> dict[date, Figures]:
 
 
 def _pipeline(start: datetime, end: datetime) -> list[dict[str, Any]]:
-    window = {"created_at": {"$gte": _naive(start), "$lt": _naive(end)}}
+    window = {"created_at": {"$gte": moment(start), "$lt": moment(end)}}
     ledger = {**window, "reference_type": {"$in": ["recharge", "refund"]}}
     return [
         *_grouped(
@@ -188,10 +189,6 @@ def _grouped(
         },
         {"$set": {"part": part}},
     ]
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def last_closed_day(now: datetime) -> date:

@@ -92,8 +92,3 @@ def lines(user: Any) -> list[Line]:
         aware = oldest.replace(tzinfo=UTC) if oldest is not None else None
         found.append(Line(work, row.get("count", 0), aware, work.url()))
     return sorted(found, key=lambda line: line.count == 0)
-
-
-def moment(value: datetime) -> datetime:
-    """Return an aware time as the driver compares it: naive, in UTC."""
-    return value.astimezone(UTC).replace(tzinfo=None)

@@ -9,6 +9,7 @@ session, drops the hooks of the failed try and retries what MongoDB labels as tr
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db import DatabaseError
@@ -115,3 +116,8 @@ def _pause(attempt: int) -> None:
     """Back off exponentially with full jitter, so that losers do not meet again."""
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
     time.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
+
+
+def moment(value: datetime) -> datetime:
+    """Return an aware time as the driver compares it: naive, in UTC."""
+    return value.astimezone(UTC).replace(tzinfo=None)

@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import by_person
-from console.hands import Work, counted, moment, needs_hands
+from console.hands import Work, counted, needs_hands
 from ottsonly.admin import WindowedAdmin, chip
+from ottsonly.mongo import moment
 from subscriptions import admin_pool, admin_problems
 from subscriptions.admin_subscriptions import COMMANDS
 from subscriptions.models import BEGINNING, ENDING_DAYS, Extension, Reminder, Reveal, Subscription

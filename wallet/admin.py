@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import UserAdmin, by_person
 from accounts.models import User
-from console.hands import Work, counted, moment, needs_hands
+from console.hands import Work, counted, needs_hands
 from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
+from ottsonly.mongo import moment
 from wallet.errors import AdjustmentRefused, InsufficientBalance
 from wallet.models import (
     KINDS,

@@ -1,7 +1,5 @@
 """Pages of the statement: to read, to print, to open in a spreadsheet."""
 
-import csv
-from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.decorators import CustomerRequest, customer_required
+from ottsonly.csv_export import csv_lines
 from ottsonly.error_pages import too_many_requests
 from ottsonly.limits import allow
 from wallet.forms import StatementForm
@@ -32,7 +31,6 @@ from wallet.statements import (
 
 EXPORTS_PER_HOUR = 30
 HOUR = 3600
-BYTE_ORDER_MARK = "\ufeff"  # Without it Excel takes UTF-8 for the machine's old code page.
 
 
 @require_safe
@@ -128,24 +126,10 @@ def statement_csv(request: CustomerRequest) -> HttpResponseBase:
     _form, selection = _selection(request)
     name = f"{settings.SHOP_NAME.lower()}-statement-{selection.month or 'all'}.csv"
     return StreamingHttpResponse(
-        _csv_parts(csv_rows(selection.lines)),
+        csv_lines(csv_rows(selection.lines)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv_parts(rows: Iterable[list[str]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield BYTE_ORDER_MARK
-    for row in rows:
-        yield writer.writerow(row)
 
 
 def _may_export(request: CustomerRequest) -> bool:
