@@ -118,8 +118,13 @@ def test_a_change_between_the_look_and_the_write_is_not_reverted(console, admin_
 
 def test_the_shelf_moves_alone_however_old_the_plan_in_hand(admin_user):
     plan = PlanFactory()
-    Plan.objects.filter(pk=plan.pk).update(price_paise=249_00)
-    set_plan_active(plan=plan, is_active=False, actor=admin_user)
+
+    def theirs():
+        Plan.objects.filter(pk=plan.pk).update(price_paise=249_00)
+
+    with rival_before("update", "products", theirs) as rival:
+        set_plan_active(plan=plan, is_active=False, actor=admin_user)
+    assert rival.results == [None]
     plan.refresh_from_db()
     assert (plan.is_active, plan.price_paise) == (False, 249_00)
 
