@@ -236,8 +236,12 @@ def attach_related(rows: list[Any], names: tuple[str, ...]) -> None:
     """Load the documents that the foreign keys `names` of `rows` refer to, by one command each.
 
     Django's own prefetching asks with an expression (`$expr`), which no index answers.
+
+    Args:
+        names: as for `select_related`; "plan__platform" loads the plans and then their platforms.
     """
-    for name in names:
+    for path in names:
+        name, _separator, further = path.partition("__")
         field = rows[0]._meta.get_field(name) if rows else None
         if field is None:
             return
@@ -248,3 +252,5 @@ def attach_related(rows: list[Any], names: tuple[str, ...]) -> None:
             key = getattr(row, field.attname)
             if key is None or key in by_key:
                 field.set_cached_value(row, by_key.get(key))
+        if further:
+            attach_related(list(by_key.values()), (further,))
