@@ -105,13 +105,13 @@ ADDRESSES = {
     ),
     "profile/sessions/<str:handle>/end/": Line(post=AWAY, values={"handle": "0" * 32}),
     "profile/data/": page(MINE),
-    "profile/data/export/": Line(post=MINE),
+    "profile/data/export/": Line(post=MINE, changes={"owner": "counters", "stranger": "counters"}),
     "profile/data/delete/": Line(
         post=GO,
         data={"sure": "yes"},
         changes={
             "owner": "",
-            "stranger": "users sessions audit_events one_time_codes notifications",
+            "stranger": "users sessions audit_events one_time_codes notifications wallets",
         },
     ),
     "profile/phone/": Line(
@@ -156,11 +156,17 @@ ADDRESSES = {
     "orders/": page(MINE),
     "orders/<str:number>/": page(OWN, number="{order}"),
     "receipts/orders/<objectid:pk>/": page(OWN, pk="{order_id}"),
-    "receipts/orders/<objectid:pk>/pdf/": page(OWN, pk="{order_id}"),
+    "receipts/orders/<objectid:pk>/pdf/": Line(
+        get=OWN, counts="counters", values={"pk": "{order_id}"}
+    ),
     "receipts/refunds/<objectid:pk>/": page(OWN, pk="{refund}"),
-    "receipts/refunds/<objectid:pk>/pdf/": page(OWN, pk="{refund}"),
+    "receipts/refunds/<objectid:pk>/pdf/": Line(
+        get=OWN, counts="counters", values={"pk": "{refund}"}
+    ),
     "receipts/topups/<objectid:pk>/": page(OWN, pk="{paid_recharge}"),
-    "receipts/topups/<objectid:pk>/pdf/": page(OWN, pk="{paid_recharge}"),
+    "receipts/topups/<objectid:pk>/pdf/": Line(
+        get=OWN, counts="counters", values={"pk": "{paid_recharge}"}
+    ),
     "wallet/": page(MINE),
     "wallet/statement/": page(MINE),
     "wallet/statement/print/": Line(get=MINE, counts="counters"),
@@ -184,7 +190,7 @@ ADDRESSES = {
         values={"pk": "{subscription}"},
     ),
     "subscriptions/<objectid:pk>/credentials/": Line(
-        post=OWN, changes={"owner": "credential_reveals"}, values={"pk": "{subscription}"}
+        post=OWN, changes={"owner": "credential_reveals counters"}, values={"pk": "{subscription}"}
     ),
     "subscriptions/<objectid:pk>/problem/": Line(
         OWN_GO,

@@ -13,7 +13,7 @@ from tests.factories import AdminFactory, give_money
 from tests.rival import rival_before
 from wallet.errors import WalletClosed
 from wallet.models import OpenItem, Recharge, SourceRefund, Wallet, WalletTransaction
-from wallet.services import balance_of
+from wallet.services import balance_of, close_wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +37,14 @@ def test_control_a_balance_that_is_only_read_is_lost(customer):
     with rival_before("update", "users", lambda: give_money(customer, 100_00)):
         in_transaction(delete_by_reading)
     assert (User.objects.get().is_active, balance_of(customer.pk)) == (False, 100_00)
+
+
+def test_a_wallet_with_money_in_it_is_not_closed(customer):
+    give_money(customer, 1_00)
+    assert in_transaction(lambda: close_wallet(customer.pk)) is False
+    assert Wallet.objects.get().closed_at is None
+    with pytest.raises(RuntimeError, match="together with its account"):
+        close_wallet(customer.pk)
 
 
 def test_no_money_comes_to_a_deleted_account(customer):
