@@ -3,11 +3,18 @@
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
+from pymongo.errors import PyMongoError
+
+from ottsonly.mongo import outlasted_every_try
+
+BUSY_SECONDS = 5
 
 
 def contacts() -> dict[str, str]:
@@ -57,6 +64,19 @@ def too_many_requests(request: HttpRequest, message: str = "", *, seconds: int) 
     response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(seconds)
     return response
+
+
+class BusyMiddleware(MiddlewareMixin):
+    """503 for a write conflict that outlasted every try: nothing was written, so say just that."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DatabaseError | PyMongoError):
+            return None
+        if not outlasted_every_try(exception):
+            return None
+        response = _bare_page("503.html", status=503)
+        response["Retry-After"] = str(BUSY_SECONDS)
+        return response
 
 
 def _bare_page(template: str, *, status: int) -> HttpResponse:

@@ -121,3 +121,8 @@ def _pause(attempt: int) -> None:
 def moment(value: datetime) -> datetime:
     """Return an aware time as the driver compares it: naive, in UTC."""
     return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def outlasted_every_try(error: BaseException) -> bool:
+    """Say whether `error` is a write conflict, as it comes out of `in_transaction` at last."""
+    return _has_label(error, "TransientTransactionError")

@@ -109,3 +109,33 @@ def test_the_resolver_knows_all_four():
         404: error_pages.page_not_found,
         500: error_pages.server_error,
     }
+
+
+def test_503_when_a_conflict_outlasts_every_try_and_nothing_is_taken(
+    customer, client_for, raw_client, monkeypatch
+):
+    from django.db import connection
+
+    from orders.models import Order
+    from orders.quotes import quote_for
+    from ottsonly import mongo
+    from tests.factories import PlanFactory, give_money
+    from wallet.services import balance_of
+
+    monkeypatch.setattr(mongo, "LONGEST_PAUSE_SECONDS", 0.002)
+    plan = PlanFactory()
+    give_money(customer, 500_00)
+    form = {"quote": quote_for(user=customer, plan=plan)}
+    wallets = raw_client[connection.settings_dict["NAME"]]["wallets"]
+    client = client_for(customer)
+    with raw_client.start_session() as session, session.start_transaction():
+        # Somebody who does not let go of the wallet.
+        wallets.update_one({"user_id": customer.pk}, {"$inc": {"sequence": 0}}, session=session)
+        wallets.update_one({"user_id": customer.pk}, {"$set": {"held": 1}}, session=session)
+        answer = client.post(plan.buy_url, form)
+        session.abort_transaction()
+    check(answer, 503, "Very busy just now", "the same form never buys twice")
+    assert answer["Retry-After"] == "5"
+    assert (Order.objects.count(), balance_of(customer.pk)) == (0, 500_00)
+    assert client.post(plan.buy_url, form).status_code == 302
+    assert Order.objects.count() == 1
