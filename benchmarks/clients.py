@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 CSRF = "benchmarkbenchmarkbenchmark12345"
 SECONDS_PER_ANSWER = 60.0
+# Gunicorn hangs up on a connection that was idle for 2 seconds; a browser then opens another.
+IDLE_SECONDS = 1.0
 
 
 class Connection:
@@ -18,6 +20,7 @@ class Connection:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS_PER_ANSWER)
         self._cookies = {"csrftoken": CSRF}
         self.is_known = bool(session)
+        self._used_at = time.monotonic()
         if session:
             self._cookies["sessionid"] = session
 
@@ -36,9 +39,12 @@ class Connection:
         }
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._http.close()
         self._http.request(method, path, body, headers)
         answer = self._http.getresponse()
         answer.read()
+        self._used_at = time.monotonic()
         for cookie in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.partition(";")[0].partition("=")
             self._cookies[name] = value

@@ -1,6 +1,7 @@
 """CPU time and memory of processes, read from /proc (Linux)."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -29,7 +30,9 @@ def memory_mb(pids: list[int]) -> float:
     """Return the memory of the processes, shared pages divided among those who share them."""
     total = 0
     for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
+        # A child may have ended meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
     return total / 1024

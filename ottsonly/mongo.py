@@ -7,6 +7,7 @@ session, drops the hooks of the failed try and retries what MongoDB labels as tr
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ connection: Any = default_connection
 FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.4
 COMMIT_TRIES = 3
+# Who met a conflict repeats in turn with the others of this process, and meets other processes
+# alone: sixteen buyers of one plan that all repeat at once would keep each other from ever coming
+# through. Nothing depends on it but speed, so it is not waited for without end.
+_turn = threading.Lock()
+LONGEST_WAIT_SECONDS = 5.0
 
 
 def in_transaction(work: Callable[[], T], *, attempts: int = 16) -> T:
@@ -42,14 +48,21 @@ def in_transaction(work: Callable[[], T], *, attempts: int = 16) -> T:
     """
     if connection.in_atomic_block_mongo:
         return work()
-    for attempt in range(1, attempts + 1):
-        try:
-            return _run_once(work)
-        except (DatabaseError, PyMongoError) as error:
-            if attempt == attempts or not _has_label(error, "TransientTransactionError"):
-                raise
-        _pause(attempt)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    # Who comes while others repeat would make them lose again: it queues up behind them.
+    queued = _turn.locked() and _turn.acquire(timeout=LONGEST_WAIT_SECONDS)
+    try:
+        for attempt in range(1, attempts + 1):
+            try:
+                return _run_once(work)
+            except (DatabaseError, PyMongoError) as error:
+                if attempt == attempts or not _has_label(error, "TransientTransactionError"):
+                    raise
+            queued = queued or _turn.acquire(timeout=LONGEST_WAIT_SECONDS)
+            _pause(attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+    finally:
+        if queued:
+            _turn.release()
 
 
 def _run_once(work: Callable[[], T]) -> T:
