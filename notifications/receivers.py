@@ -148,7 +148,7 @@ def on_reminders_written(*, reminders: Any, **kwargs: Any) -> None:
             kind=Notification.Kind.SUBSCRIPTION,
             title=_title(reminder.title),
             body=reminder.body,
-            link=reverse("subscriptions:detail", args=[reminder.subscription_id]),
+            link=reminder.link,
         )
         for reminder in reminders
     )

@@ -409,6 +409,19 @@ class Reminder(models.Model):
             models.Index(fields=["-created_at", "-id"], name="reminder_recent"),
         ]
 
+    @property
+    def link(self) -> str:
+        """Where the notice leads: to the renewal, unless it renews by itself."""
+        leads_to_renewal = self.kind in (
+            self.Kind.DAYS_7,
+            self.Kind.DAYS_3,
+            self.Kind.DAYS_1,
+            self.Kind.ENDED,
+            self.Kind.NOT_RENEWED,
+        )
+        name = "orders:renew" if leads_to_renewal else "subscriptions:detail"
+        return reverse(name, args=[self.subscription_id])
+
     def __str__(self) -> str:
         return self.get_kind_display()
 

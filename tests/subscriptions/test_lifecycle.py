@@ -60,7 +60,7 @@ def test_it_ends_at_its_time_and_not_a_millisecond_before():
     assert told(subscription) == ["ended"]
     notice = Notification.objects.get(title__endswith="has ended")
     assert (notice.user_id, notice.kind) == (subscription.user_id, "subscription")
-    assert notice.link == f"/subscriptions/{subscription.pk}/"
+    assert notice.link == f"/renew/{subscription.pk}/"
 
 
 def test_what_was_not_delivered_never_ends(customer):
