@@ -13,6 +13,8 @@ from pymongo import MongoClient, monitoring
 
 from tests.rival import RIVALS
 
+# Made by the migrations, needed by every test.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 
 
@@ -33,6 +35,7 @@ class WrittenCollections(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.by_others_too = False
         self.commands: list[str] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
@@ -53,19 +56,36 @@ monitoring.register(WRITTEN)
 monitoring.register(RIVALS)
 
 
-@pytest.fixture(autouse=True)
-def _fast_flush(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clear only the collections that were written to, instead of all of them."""
+@pytest.fixture(scope="session", autouse=True)
+def _fast_flush() -> Iterator[None]:
+    """Clear only the collections that were written to, instead of all of them.
+
+    For the whole session: Django's own flush, which also makes every permission anew, would take
+    half a second wherever a test's database is given back after this was undone.
+    """
     from django.test import TransactionTestCase
 
     def clear(self: Any) -> None:
         from django.db import connection
 
-        for name in sorted(WRITTEN.names - {"django_migrations", "django_content_type"}):
+        connection.ensure_connection()
+        found = WRITTEN.names
+        if WRITTEN.by_others_too:
+            found = set(connection.database.list_collection_names())
+        for name in sorted(found - KEPT):
             connection.database[name].delete_many({})
         WRITTEN.names.clear()
 
-    monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", clear)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", clear)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _note_other_processes(request: pytest.FixtureRequest) -> None:
+    """Processes that a test starts write past the listener: after them everything is cleared."""
+    marks = ("browser", "crash", "load", "deep")
+    WRITTEN.by_others_too = any(request.node.get_closest_marker(mark) for mark in marks)
 
 
 @pytest.fixture
