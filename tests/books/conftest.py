@@ -19,7 +19,7 @@ from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction
 from wallet.recharges import complete_recharge
 from wallet.services import post_entry
 
-KEPT = {"django_migrations", "django_content_type"}
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 # The shop is made by the services once and copied for each test: its documents as they lie there.
 _MADE: dict[str, Any] = {}
 
