@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import override_settings
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from razorpay_sandbox.process import SandboxServer
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, give_money
@@ -101,16 +101,18 @@ class MoneyMachine(RuleBasedStateMachine):
     def pay(self, which, outcome, other):
         self.shop.pay(which, outcome, other)
 
-    @precondition(has_payments)
     @rule(which=INDEX, borrowed=st.integers(0, 4))
     @timed
     def callback(self, which, borrowed):
+        if not has_payments(self):
+            return
         self.shop.callback(which, borrowed)
 
-    @precondition(has_payments)
     @rule(which=INDEX, copies=st.integers(1, 3), altered=st.sampled_from([False] * 4 + [True]))
     @timed
     def web_hook(self, which, copies, altered):
+        if not has_payments(self):
+            return
         self.shop.web_hook(which, copies, altered)
 
     @rule(which=INDEX, paise=st.sampled_from([100, 50_00, 100_01, 500_00]))
@@ -123,10 +125,11 @@ class MoneyMachine(RuleBasedStateMachine):
     def bank_settles(self, which, failed):
         self.shop.bank_settles(which, failed)
 
-    @precondition(has_payments)
     @rule(which=INDEX)
     @timed
     def dispute(self, which):
+        if not has_payments(self):
+            return
         self.shop.dispute(which)
 
     @rule(who=INDEX, what=INDEX)
