@@ -184,7 +184,8 @@ def test_a_bad_chat_neither_blocks_nor_doubles_the_other(telegram, make_due, set
     write_alert(kind="recharge", text="not for the other")
     delivery.deliver_due()
     delivery.deliver_due()
-    assert telegram.delivered == [f"alert {number}" for number in range(5)]
+    # Several are under way at once, so only which arrived is promised, not in what order.
+    assert sorted(telegram.delivered) == [f"alert {number}" for number in range(5)]
     assert set(telegram.chats) == {OTHER_CHAT}
     # The bad chat was tried while the good one was served, and then left alone.
     assert 5 < telegram.requests <= 5 + delivery.AT_ONCE
