@@ -22,8 +22,12 @@ WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 TOGETHER = {"browser", "embedded_mongodb", "razorpay_sandbox"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares its fixtures, when pytest-xdist hands the tests out."""
+    """Keep together what shares its fixtures, when pytest-xdist hands the tests out.
+
+    First of all, because pytest-xdist reads the marks in the same hook.
+    """
     for item in items:
         package = item.path.parent.name
         if package in TOGETHER:

@@ -46,7 +46,7 @@ class SmsGateway(ThreadingHTTPServer):
             return self._codes.pop(phone)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:

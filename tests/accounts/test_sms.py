@@ -49,7 +49,7 @@ class GatewayHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def gateway(settings: Any) -> Iterator[Gateway]:
     server = Gateway()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     settings.SMS_BACKEND = "accounts.sms.Msg91Sms"
     settings.MSG91_BASE_URL = f"http://127.0.0.1:{server.server_port}"

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import time_machine
+from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
@@ -348,8 +349,9 @@ class Shop:
         try:
             browser = self._browser(user)
             status = browser.post(address, data, headers=headers or {}, **more).status_code
-        except (DatabaseError, PyMongoError):
-            # Also the test's own log-in goes through the faults.
+        except (DatabaseError, PyMongoError, UpdateError):
+            # Also the test's own log-in goes through the faults; a session that could not be
+            # saved is Django's UpdateError.
             self._browsers.pop(getattr(user, "pk", None), None)
             self._broke()
             return 500
