@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -36,20 +36,11 @@ from accounts.forms import CodeForm, PhoneForm, ProfileForm, TokenForm
 from accounts.models import LoginSession, TotpDevice, User
 from accounts.phones import display_phone
 from accounts.sessions import LOGIN_KEY, VERIFIED_AT_KEY
-from ottsonly.requests import client_ip
+from ottsonly.requests import client_ip, own_address
 
 PHONE_KEY = "login_phone"
 NEXT_KEY = "login_next"
 DEMO_KEY = "login_demo_code"
-
-
-def safe_next(request: HttpRequest, target: str | None) -> str:
-    """Return `target` if it leads to this shop, else an empty text."""
-    if target and url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
-        return target
-    return ""
 
 
 def _way_on(request: HttpRequest, user: User, target: str) -> str:
@@ -69,9 +60,10 @@ def _way_on(request: HttpRequest, user: User, target: str) -> str:
 def login(request: HttpRequest) -> HttpResponse:
     """Ask for the phone and send the code."""
     if request.user.is_authenticated:
-        target = safe_next(request, request.GET.get("next"))
+        target = own_address(request, request.GET.get("next"))
         return redirect(_way_on(request, request.user, target))
-    form = PhoneForm(request.POST or None, initial={"next": request.GET.get("next", "")})
+    way_back = own_address(request, request.GET.get("next"))
+    form = PhoneForm(request.POST or None, initial={"next": way_back})
     status = 200
     if request.method == "POST" and form.is_valid():
         phone = form.cleaned_data["phone"]
@@ -84,7 +76,7 @@ def login(request: HttpRequest) -> HttpResponse:
             status = error.status
         if form.is_valid():
             request.session[PHONE_KEY] = phone
-            request.session[NEXT_KEY] = safe_next(request, form.cleaned_data["next"])
+            request.session[NEXT_KEY] = own_address(request, form.cleaned_data["next"])
             return redirect("accounts:code")
     return render(request, "accounts/login.html", {"form": form}, status=status)
 
@@ -254,7 +246,7 @@ def _let_in(request: HttpRequest, device: TotpDevice) -> None:
 def second_factor(request: HttpRequest) -> HttpResponse:
     """Ask the staff for the second factor."""
     user = _require_staff(request)
-    target = safe_next(request, request.GET.get("next")) or reverse("admin:index")
+    target = own_address(request, request.GET.get("next")) or reverse("admin:index")
     form = TokenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -4,6 +4,20 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
+
+# What a top-up keeps to lead back to.
+LONGEST_ADDRESS = 300
+
+
+def own_address(request: HttpRequest, address: str | None) -> str:
+    """Return `address` if it is a path of this shop, so that a page may lead there; else "".
+
+    A word without a slash would be looked up as the name of a page.
+    """
+    text = address or ""
+    own = url_has_allowed_host_and_scheme(text, {request.get_host()}, request.is_secure())
+    return text if own and text.startswith("/") and len(text) <= LONGEST_ADDRESS else ""
 
 
 def client_ip(request: HttpRequest) -> str:

@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.decorators import CustomerRequest, customer_required
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, plain_rupees
+from ottsonly.requests import own_address
 from wallet.errors import KeyReused
 from wallet.forms import TopUpForm
 from wallet.models import Recharge, WalletTransaction
@@ -36,7 +36,7 @@ RECENT = 8
 @customer_required
 def overview(request: CustomerRequest) -> HttpResponse:
     """Balance, top-up and the latest entries."""
-    way_back = _own_address(request, request.GET.get("next", ""))
+    way_back = own_address(request, request.GET.get("next", ""))
     initial = {
         "amount": request.GET.get("amount", ""),
         "key": secrets.token_urlsafe(24),
@@ -79,7 +79,7 @@ def _needed_paise(request: HttpRequest) -> int | None:
 def topup(request: CustomerRequest) -> HttpResponse:
     """Start a top-up and go to its page."""
     form = TopUpForm(request.POST)
-    way_back = _own_address(request, request.POST.get("next", ""))
+    way_back = own_address(request, request.POST.get("next", ""))
     if not form.is_valid():
         return _overview(request, form, way_back)
     try:
@@ -181,8 +181,3 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except BadSignature:
         return HttpResponse(status=400)
     return HttpResponse(status=204)
-
-
-def _own_address(request: HttpRequest, address: str) -> str:
-    own = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
-    return address[:300] if own and address.startswith("/") else ""
