@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote, unquote
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -20,6 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
@@ -214,14 +216,14 @@ class CommandsMixin:
 
     def document_url(self, document: models.Model) -> str:
         """Return the page of a document in the console."""
-        return reverse(f"admin:{self._route}_change", args=[document.pk])
+        return reverse(f"admin:{self._route}_change", args=[quote(document.pk)])
 
     @property
     def _route(self) -> str:
         return f"{self.model._meta.app_label}_{self.model._meta.model_name}"
 
     def command_url(self, command: type[Command], document: models.Model) -> str:
-        return reverse(f"admin:{self._route}_{command.name}", args=[document.pk])
+        return reverse(f"admin:{self._route}_{command.name}", args=[quote(document.pk)])
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -243,7 +245,7 @@ class CommandsMixin:
         return view
 
     def _document_or_404(self, request: HttpRequest, object_id: str) -> models.Model:
-        document = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        document = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
         return document or get_object_or_404(self.model, pk=None)
 
     def buttons(self, request: HttpRequest, document: models.Model) -> list[Button]:
@@ -264,7 +266,7 @@ class CommandsMixin:
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         context = dict(extra_context or {})
-        document = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        document = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
         if document is not None and request.method == "GET":
             context.setdefault("document_buttons", self.buttons(request, document))
             context.setdefault("document_trace", trace_of(document))
@@ -274,7 +276,7 @@ class CommandsMixin:
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
         """The trace is the history: it also knows what the shop itself did."""
-        query = f"object_id={object_id}"
+        query = urlencode({"object_id": unquote(object_id)})
         return redirect(f"{reverse('admin:ottsonly_auditevent_changelist')}?{query}")
 
     # Django's own log would name no values and could be written beside the trace.

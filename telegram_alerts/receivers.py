@@ -21,6 +21,7 @@ from wallet.signals import (
     source_refund_finished,
     source_refund_requested,
     wallet_recharged,
+    webhook_failing,
 )
 
 
@@ -35,6 +36,7 @@ def connect() -> None:
         (wallet_recharged, on_wallet_recharged),
         (open_item_recorded, on_open_item_recorded),
         (payment_disputed, on_payment_disputed),
+        (webhook_failing, on_webhook_failing),
         (source_refund_requested, on_source_refund_requested),
         (source_refund_finished, on_source_refund_finished),
         (stock_low, on_stock_low),
@@ -113,6 +115,12 @@ def on_payment_disputed(*, item: Any, phase: str, **kwargs: Any) -> None:
     """A dispute began or moved on; Razorpay's dashboard says until when it wants an answer."""
     lines = [item.reference, item.detail]
     _alert(Alert.Kind.MONEY, f"Payment dispute: {phase}", lines, item)
+
+
+def on_webhook_failing(*, event: Any, **kwargs: Any) -> None:
+    """News of Razorpay's that cannot be applied: money may wait for it."""
+    lines = [f"{event.type}, {event.attempts} times in a row", event.note]
+    _alert(Alert.Kind.MONEY, f"Web hook event not applied: {event.pk}", lines, event)
 
 
 def on_source_refund_requested(*, refund: Any, **kwargs: Any) -> None:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 LONGEST = 4096
@@ -25,7 +26,7 @@ def console_link(address: str, label: str = "Open in the console") -> str:
 def document_text(title: str, lines: list[str], document: Any) -> str:
     """Return a title, lines and a link to the document's page in the console."""
     name = document._meta.label_lower.replace(".", "_")
-    address = reverse(f"admin:{name}_change", args=[document.pk])
+    address = reverse(f"admin:{name}_change", args=[quote(document.pk)])
     head, link = f"<b>{clipped(title)}</b>", console_link(address)
     return "\n".join([head, *fitting(map(clipped, filter(None, lines)), head, link), link])
 

@@ -19,7 +19,7 @@ from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
 from ottsonly.mongo import moment
-from wallet.errors import AdjustmentRefused, InsufficientBalance
+from wallet.errors import AdjustmentRefused, InsufficientBalance, RetryRefused
 from wallet.models import (
     KINDS,
     OpenItem,
@@ -32,6 +32,7 @@ from wallet.models import (
 from wallet.open_items import close_open_item
 from wallet.services import adjust_wallet, balance_of
 from wallet.source_refunds import request_source_refund
+from wallet.webhooks import ATTEMPTS_TO_TELL, retry_event
 
 CREDIT, DEBIT = "credit", "debit"
 # Above this a slip of the finger is likelier than a wish.
@@ -278,15 +279,46 @@ class RechargeAdmin(WindowedAdmin):
         return chip(recharge.state_text, tones.get(Recharge.State(recharge.state), ""))
 
 
+class RetryEvent(Command):
+    """Apply an event now that failed before."""
+
+    name, label, button = "retry", _("Try again"), _("Apply it now")
+    permission = "wallet.change_webhookevent"
+    document: WebhookEvent
+
+    def is_offered(self) -> bool:
+        return self.document.state == WebhookEvent.State.RECEIVED
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        event = self.document
+        return [
+            (_("What"), event.type),
+            (_("Attempts"), event.attempts),
+            (_("Last error"), event.note or _("none")),
+        ]
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        return [_t("It is applied once, however often it is tried.")]
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        event = retry_event(event=self.document, actor=self.actor)
+        if event.state == WebhookEvent.State.RECEIVED:
+            raise RetryRefused(_t("It failed again: %s") % event.note)
+        return _t("It is applied: %s") % event.note
+
+
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(WindowedAdmin):
     """What Razorpay told us."""
 
     time_field = "received_at"
-    list_display = ("received_at", "type", "event_id", "state", "note")
+    list_display = ("received_at", "type", "event_id", "state", "attempts", "note")
     list_filter = ("state",)
     search_fields = ("event_id",)
     search_help_text = _("Id of the event")
+    narrow_parameters = ("state__exact=received",)
+    oldest_first_parameters = ("state__exact=received",)
+    commands = [RetryEvent]
     empty_text = _("Razorpay told us nothing in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:
@@ -394,6 +426,24 @@ needs_hands(
         url=lambda: f"{reverse('admin:wallet_openitem_changelist')}?state__exact=open",
         permission="wallet.view_openitem",
         order=65,
+        urgent=True,
+    )
+)
+needs_hands(
+    Work(
+        name="webhooks.failing",
+        title=_("News from Razorpay that cannot be applied"),
+        model=WebhookEvent,
+        stages=lambda now: counted(
+            {
+                "state": WebhookEvent.State.RECEIVED.value,
+                "attempts": {"$gte": ATTEMPTS_TO_TELL},
+            },
+            age="received_at",
+        ),
+        url=lambda: f"{reverse('admin:wallet_webhookevent_changelist')}?state__exact=received",
+        permission="wallet.view_webhookevent",
+        order=66,
         urgent=True,
     )
 )

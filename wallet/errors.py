@@ -54,3 +54,7 @@ class SourceRefundRefused(ShopError):
 
 class ItemRefused(ShopError):
     """An open item that cannot be closed as asked."""
+
+
+class RetryRefused(ShopError):
+    """A web hook event that cannot be tried again as asked."""

@@ -227,15 +227,20 @@ class WebhookEvent(models.Model):
     type = models.CharField(max_length=60)
     payload = models.TextField()
     state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
+    # Of one that is applied what came of it, of one that is not the last error.
     note = models.CharField(max_length=200, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
     applied_at = models.DateTimeField(null=True, blank=True)
+    # How often the worker tried to apply it, and when it does next.
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         db_table = "wallet_webhook_events"
         ordering = ["-received_at"]
         indexes = [
             models.Index(fields=["state", "received_at"], name="webhook_state_age"),
+            models.Index(fields=["state", "next_attempt_at"], name="webhook_due"),
             models.Index(fields=["-received_at"], name="webhook_recent"),
         ]
 
@@ -316,6 +321,7 @@ class OpenItem(models.Model):
         REFUND_MISSING = "refund_missing", _("Refund that Razorpay does not have")
         DISPUTE = "dispute", _("Disputed by the customer's bank")
         ACCOUNT_CLOSED = "account_closed", _("Payment for an account that is deleted")
+        DIFFERENCE = "difference", _("Our books of a day differ from Razorpay's")
 
     class State(models.TextChoices):
         """Closed by an operator, with a note."""
@@ -324,7 +330,8 @@ class OpenItem(models.Model):
         CLOSED = "closed", _("Closed")
 
     kind = models.CharField(max_length=20, choices=Kind)
-    # A payment, a refund or a dispute at Razorpay, or a document of ours that has none there.
+    # A payment, a refund or a dispute at Razorpay, a document of ours that has none there, or a day
+    # and by how much its books differ.
     reference = models.CharField(max_length=40)
     amount_paise = models.BigIntegerField()
     recharge = models.ForeignKey(

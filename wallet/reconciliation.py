@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 EXPIRES_AFTER = timedelta(hours=24)
 LONGEST_PAUSE = timedelta(hours=1)
-# Lost news is looked for over so many days, by the day on which a payment was begun: it may be
-# captured some days later.
+# Lost news is looked for today and over so many days before, by the day on which a payment was
+# begun: it may be captured some days later.
 RECENT_DAYS = 7
 DAY = timedelta(days=1)
 # How often the job runs; each run begins with another one of the earlier days.
@@ -139,29 +139,46 @@ class _OutOfTime(Exception):
 def reconcile_recent() -> int:
     """Look for lost news of the last days; return what stays unexplained, in paise.
 
-    Day by day, each by itself, so that what fits into the budget of a job is done whole: the last
-    24 hours first, then the earlier days from a different one on at each run.
+    Day by day (of the shop's time zone), each by itself, so that what fits into the budget of a job
+    is done whole: today first, then the days before from a different one on at each run. A day
+    whose books differ becomes an open item, once for the same difference.
     """
     if not settings.RAZORPAY_KEY_ID:
         return 0
     now = timezone.now()
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     turn = int(now.timestamp()) // RUN_SECONDS
-    earlier = [1 + (turn + number) % (RECENT_DAYS - 1) for number in range(RECENT_DAYS - 1)]
+    earlier = [1 + (turn + number) % RECENT_DAYS for number in range(RECENT_DAYS)]
     difference = 0
     for days_ago in [0, *earlier]:
         if not may_continue():
             break
-        until = now - days_ago * DAY
+        since = today - days_ago * DAY
+        # Both ends are included, so a whole day ends just before the next one.
+        until = since + DAY - timedelta(milliseconds=1) if days_ago else now
         try:
-            difference += reconcile(since=until - DAY, until=until).difference_paise
+            report = reconcile(since=since, until=until)
         except _OutOfTime:
-            logger.info("no time left to reconcile the day up to %s", until)
+            logger.info("no time left to reconcile the day from %s", since)
             break
         except GatewayUnavailable:
             break
-    if difference:
-        logger.error("the books differ from Razorpay's: %s", difference)
+        if report.difference_paise:
+            difference += report.difference_paise
+            _name_difference(report)
     return difference
+
+
+def _name_difference(report: "Report") -> None:
+    """Tell the operators of a day whose books differ; another difference is another item."""
+    day = f"{report.since:%Y-%m-%d}"
+    logger.error("the books of %s differ by %s", day, report.difference_paise)
+    record_open_item(
+        kind=OpenItem.Kind.DIFFERENCE,
+        reference=f"{day}/{report.difference_paise}",
+        amount_paise=report.difference_paise,
+        detail=f"run reconcile_payments --since {day} --until {day}, then check_books",
+    )
 
 
 def _in_time(items: Iterable[T]) -> Iterator[T]:

@@ -10,6 +10,8 @@ payment_succeeded = Signal()
 open_item_recorded = Signal()
 # item=, phase=: the customer's bank disputes a payment, or the dispute moved on.
 payment_disputed = Signal()
+# event=: a web hook event was tried often and is not applied yet; sent once for each streak.
+webhook_failing = Signal()
 # refund=: money left the wallet towards its source.
 source_refund_requested = Signal()
 # refund=: it arrived (processed) or came back to the wallet (failed).

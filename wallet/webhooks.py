@@ -3,19 +3,24 @@
 import hashlib
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from ottsonly.audit import record_event
 from ottsonly.jobs import may_continue
 from ottsonly.mongo import in_transaction
-from wallet.errors import TopUpRefused
+from ottsonly.redaction import redact
+from wallet.errors import RetryRefused, TopUpRefused
 from wallet.gateway import CURRENCY, Payment, payment_of, refund_of, webhook_signature_is_valid
 from wallet.models import OpenItem, Recharge, WebhookEvent
 from wallet.open_items import record_open_item
 from wallet.recharges import complete_recharge, mark_failed
-from wallet.signals import payment_disputed
+from wallet.signals import payment_disputed, webhook_failing
 from wallet.source_refunds import apply_refund_news
 
 logger = logging.getLogger(__name__)
@@ -23,6 +28,11 @@ logger = logging.getLogger(__name__)
 PAYMENTS = frozenset({"payment.captured", "order.paid", "payment.failed"})
 REFUNDS = frozenset({"refund.processed", "refund.failed"})
 DISPUTE = "payment.dispute."
+# The first repeat, and the rarest: nothing is given up.
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+# After so many failures in a row, about three minutes, people are told, once.
+ATTEMPTS_TO_TELL = 5
 
 
 # Of the payer, at any depth of an event. What traces a payment (ids, amounts, the bank's reference
@@ -103,18 +113,92 @@ def _stripped(value: Any) -> Any:
 
 
 def apply_received(*, limit: int = 50) -> int:
-    """Apply what was stored and not applied, oldest first; return how many were."""
-    waiting = WebhookEvent.objects.filter(state=WebhookEvent.State.RECEIVED)
+    """Apply what was stored and not applied and is due, oldest first; return how many were.
+
+    What fails comes again at growing distances, for ever: fifty that fail hold up nobody, and none
+    is dropped.
+    """
+    due = WebhookEvent.objects.filter(
+        state=WebhookEvent.State.RECEIVED, next_attempt_at__lte=timezone.now()
+    )
     applied = 0
-    for event in waiting.order_by("received_at")[:limit]:
+    for event in due.order_by("next_attempt_at")[:limit]:
         if not may_continue():
             break
-        try:
-            applied += _apply_safely(event)
-        except Exception:
-            # It stays received; the events behind it must not wait for it.
-            logger.exception("web hook %s failed", event.pk)
+        applied += _attempt(event)
     return applied
+
+
+def _attempt(event: WebhookEvent) -> bool:
+    """Apply one stored event now and say whether it was; an error is noted, not raised."""
+    if not _claim_attempt(event):
+        return False
+    try:
+        return _apply_safely(event)
+    except Exception as error:
+        # It stays received; the events behind it must not wait for it.
+        logger.exception("web hook %s failed", event.pk)
+        note = redact(f"{type(error).__name__}: {error}").encode("ascii", "replace").decode()
+        WebhookEvent.objects.filter(pk=event.pk, state=WebhookEvent.State.RECEIVED).update(
+            note=note[:200]
+        )
+        return False
+
+
+def _claim_attempt(event: WebhookEvent) -> bool:
+    """Count an attempt before it is made, so that one which kills the worker counts as well.
+
+    Whoever counts one attempt more than are needed to tell people does so, hence once.
+    """
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(event.attempts, 10))
+
+    def work() -> bool:
+        claimed = WebhookEvent.objects.filter(
+            pk=event.pk, state=WebhookEvent.State.RECEIVED, attempts=event.attempts
+        ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + pause)
+        if claimed == 1 and event.attempts == ATTEMPTS_TO_TELL:
+            webhook_failing.send(sender=WebhookEvent, event=event)
+        return claimed == 1
+
+    return in_transaction(work)
+
+
+def retry_event(*, event: WebhookEvent, actor: Any) -> WebhookEvent:
+    """Apply an event that failed now, whenever it is due; people are told anew if it goes on.
+
+    Args:
+        actor: an operator; nobody else may.
+
+    Returns:
+        The event as it is then: applied, or still received with the error in its note.
+
+    Raises:
+        RetryRefused: not an operator, or it is applied already.
+    """
+    if not actor.has_perm("wallet.change_webhookevent"):
+        raise RetryRefused(_("Only an operator tries an event again."))
+
+    def work() -> WebhookEvent:
+        attempts = WebhookEvent.objects.get(pk=event.pk).attempts
+        renewed = WebhookEvent.objects.filter(
+            pk=event.pk, state=WebhookEvent.State.RECEIVED
+        ).update(attempts=0, next_attempt_at=timezone.now())
+        if renewed != 1:
+            raise RetryRefused(_("This event is applied already."))
+        fresh = WebhookEvent.objects.get(pk=event.pk)
+        record_event(
+            actor=actor,
+            action="wallet.retry_event",
+            target=fresh,
+            before={"attempts": attempts},
+            after={"attempts": 0},
+        )
+        return fresh
+
+    fresh = in_transaction(work)
+    _attempt(fresh)
+    fresh.refresh_from_db()
+    return fresh
 
 
 def _apply_safely(event: WebhookEvent) -> bool:

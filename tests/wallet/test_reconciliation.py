@@ -196,17 +196,41 @@ def test_with_time_for_a_day_only_each_day_has_its_turn(razorpay, monkeypatch):
     looked = []
 
     def note(*, since, until):
-        looked.append(round((timezone.now() - until) / timedelta(days=1)))
+        looked.append((timezone.localdate() - timezone.localdate(until)).days)
+        assert timezone.localdate(since) == timezone.localdate(until)
         return reconciliation.Report(since=since, until=until)
 
     monkeypatch.setattr(reconciliation, "reconcile", note)
-    for run in range(6):
+    for run in range(7):
         answers = iter([True, True])
         monkeypatch.setattr(reconciliation, "may_continue", lambda a=answers: next(a, False))
         with time_machine.travel(now + run * timedelta(minutes=15), tick=False):
             reconcile_recent()
-    assert looked[::2] == [0] * 6
-    assert sorted(looked[1::2]) == [1, 2, 3, 4, 5, 6]
+    assert looked[::2] == [0] * 7
+    assert sorted(looked[1::2]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_day_whose_books_differ_is_told_once_for_each_difference(razorpay, recharge):
+    _paid(razorpay, recharge)
+    assert (reconcile_recent(), Alert.objects.filter(kind="money").count()) == (0, 0)
+    now = timezone.now()
+    day = timezone.localdate(now)
+    entry = {"amount_paise": 499_99}
+    connection.database["wallet_transactions"].update_one({}, {"$set": entry})
+    # The same difference later, also when the day is over, is no further item.
+    for later in (timedelta(), timedelta(minutes=15), timedelta(days=2)):
+        with time_machine.travel(now + later):
+            assert reconcile_recent() == 1
+    assert _items() == [("difference", f"{day}/1", 1, "open")]
+    text = Alert.objects.get(kind="money").text
+    assert "Our books of a day differ from Razorpay&#x27;s" in text
+    assert f"reconcile_payments --since {day} --until {day}" in text
+    close_open_item(item=OpenItem.objects.get(), note="asked Razorpay", actor=AdminFactory())
+    assert reconcile_recent() == 1
+    assert _items() == [("difference", f"{day}/1", 1, "closed")]
+    connection.database["wallet_transactions"].update_one({}, {"$set": {"amount_paise": 510_00}})
+    assert reconcile_recent() == -10_00
+    assert _items()[1:] == [("difference", f"{day}/-1000", -10_00, "open")]
 
 
 def test_a_second_payment_is_an_item_and_never_credited(razorpay, recharge):

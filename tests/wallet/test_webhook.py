@@ -1,10 +1,19 @@
 """Web hooks: signed, stored, applied once, in whatever order they come."""
 
-import pytest
-from django.db import DatabaseError
+from datetime import timedelta
 
+import pytest
+import time_machine
+from django.contrib.admin.utils import quote
+from django.db import DatabaseError
+from django.urls import reverse
+from django.utils import timezone
+
+from ottsonly.models import AuditEvent
 from telegram_alerts.models import Alert
+from tests.factories import AdminFactory, SupportFactory
 from wallet import webhooks
+from wallet.errors import RetryRefused
 from wallet.models import OpenItem, Recharge, WalletTransaction, WebhookEvent
 from wallet.services import balance_of
 from wallet.signals import wallet_recharged
@@ -116,6 +125,86 @@ def test_a_failed_write_of_a_listener_takes_the_credit_back(recharge, send_hook)
     assert WebhookEvent.objects.get(pk="evt_1").state == "received"
     assert webhooks.apply_received() == 1
     assert _state(recharge) == ("completed", 500_00, 1)
+
+
+@pytest.fixture
+def failing(recharge, send_hook, monkeypatch):
+    """Fifty events, stored first, that fail whenever they are applied, and how often they were."""
+    real, tried = webhooks._apply, []
+
+    def fail_or_apply(event, body):
+        if event.pk.startswith("bad"):
+            tried.append(event.pk)
+            raise DatabaseError("mongodb://shop:s3cret@db/ says no")
+        return real(event, body)
+
+    monkeypatch.setattr(webhooks, "_apply", fail_or_apply)
+    WebhookEvent.objects.bulk_create(
+        WebhookEvent(event_id=f"bad_3D/{number}", type="payment.captured", payload="{}")
+        for number in range(50)
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(webhooks, "_apply_safely", lambda event: False)
+        assert send_hook(recharge) == 204
+    return tried
+
+
+def test_fifty_events_that_fail_for_ever_hold_up_nobody(recharge, failing):
+    assert webhooks.apply_received() == 0
+    assert webhooks.apply_received() == 1
+    assert _state(recharge) == ("completed", 500_00, 1)
+    assert (len(failing), WebhookEvent.objects.filter(state="received").count()) == (50, 50)
+
+
+def test_an_event_that_fails_comes_again_at_growing_distances_and_is_told_once(failing):
+    WebhookEvent.objects.exclude(pk="bad_3D/0").delete()
+    pauses, told = [], []
+    now = timezone.now()
+    for _unused in range(16):
+        with time_machine.travel(now, tick=False):
+            assert webhooks.apply_received() == 0
+            # Not due yet: nobody tries it again.
+            assert webhooks.apply_received() == 0
+        event = WebhookEvent.objects.get()
+        pauses.append(round((event.next_attempt_at - now).total_seconds()))
+        told.append(Alert.objects.filter(kind="money").count())
+        now = event.next_attempt_at + timedelta(milliseconds=1)
+    assert pauses[:4] == [5, 10, 20, 40] and pauses[-1] == 3600
+    assert (event.state, event.attempts, len(failing)) == ("received", 16, 16)
+    assert event.note == "DatabaseError: mongodb://***@db/ says no"
+    assert told == [0] * 5 + [1] * 11
+    text = Alert.objects.get(kind="money").text
+    assert "payment.captured, 5 times in a row" in text
+    assert "/wallet/webhookevent/bad_5F3D_2F0/change/" in text
+
+
+def test_of_two_workers_that_read_the_same_event_one_tries_it(failing):
+    event = WebhookEvent.objects.get(pk="bad_3D/0")
+    assert [webhooks._attempt(event), webhooks._attempt(event)] == [False, False]
+    assert failing == ["bad_3D/0"]
+
+
+def test_an_operator_tries_an_event_again(failing, recharge, console_for):
+    admin, event = AdminFactory(), WebhookEvent.objects.get(pk="evt_1")
+    later = timezone.now() + timedelta(hours=1)
+    WebhookEvent.objects.update(attempts=9, next_attempt_at=later)
+    for actor in (SupportFactory(), recharge.user):
+        with pytest.raises(RetryRefused):
+            webhooks.retry_event(event=event, actor=actor)
+    assert (webhooks.apply_received(), _state(recharge)) == (0, ("pending", 0, 0))
+    console = console_for(admin)
+    for pk, answer in (("evt_1", 302), ("bad_3D/0", 409), ("evt_1", 409)):
+        url = reverse("admin:wallet_webhookevent_retry", args=[quote(pk)])
+        form = console.get(url)
+        assert console.post(url, {"command_key": form.context["key"]}).status_code == answer
+        buttons = console.get(form.context["back_url"]).context["document_buttons"]
+        assert bool(buttons) is (pk != "evt_1")
+    assert _state(recharge) == ("completed", 500_00, 1)
+    bad = WebhookEvent.objects.get(pk="bad_3D/0")
+    # Counted anew, and told anew if it goes on.
+    assert (bad.state, bad.attempts) == ("received", 1)
+    events = AuditEvent.objects.filter(action="wallet.retry_event", actor=admin)
+    assert events.count() == 2
 
 
 def test_the_raw_document_has_no_order_until_razorpay_gave_one(customer):
