@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 # Each worker has a database server of its own. `make test WORKERS=0` runs in one process.
 WORKERS ?= 2
-PARALLEL := -n $(WORKERS) --dist loadgroup
+PARALLEL := -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-deep bench lint lock install

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient, monitoring
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.rival import RIVALS
 
@@ -22,16 +23,20 @@ WRITES = {"insert", "update", "delete", "findAndModify", "aggregate"}
 TOGETHER = {"browser", "embedded_mongodb", "razorpay_sandbox"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares its fixtures, when pytest-xdist hands the tests out.
+class ByPackage(LoadScopeScheduling):
+    """Hands a package of TOGETHER to one worker as a whole, and every other test by itself.
 
-    First of all, because pytest-xdist reads the marks in the same hook.
+    pytest-xdist's own groups are not heeded by the pytest that we use.
     """
-    for item in items:
-        package = item.path.parent.name
-        if package in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(package))
+
+    def _split_scope(self, nodeid: str) -> str:
+        package = nodeid.split("/")[-2]
+        return package if package in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPackage:
+    """Hand the tests out in our way; asked with `-n` only."""
+    return ByPackage(config, log)
 
 
 class WrittenCollections(monitoring.CommandListener):
