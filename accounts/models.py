@@ -54,7 +54,8 @@ class User(AbstractBaseUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         indexes = [
-            models.Index(fields=["role", "is_active"], name="users_by_role"),
+            # With the key, along which broadcasts look through the customers.
+            models.Index(fields=["role", "is_active", "id"], name="users_by_role_and_id"),
             models.Index(fields=["-created_at"], name="users_recent"),
             models.Index(fields=["email"], name="users_email"),
         ]

@@ -1,5 +1,6 @@
 """Customers who want to be told when a sold-out plan is there again."""
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ from catalog.models import Plan, StockWatch
 from catalog.signals import plan_back_in_stock
 from ottsonly.jobs import may_continue
 from ottsonly.mongo import in_transaction
+
+logger = logging.getLogger(__name__)
 
 BATCH = 100
 
@@ -51,9 +54,17 @@ def tell_watchers() -> None:
     """
     wanted = StockWatch.objects.order_by().values_list("plan_id", flat=True).distinct()
     back = Plan.objects.on_sale().filter(pk__in=list(wanted), stock__gte=1)
+    problem = None
     for plan in back:
-        while may_continue() and in_transaction(partial(_tell_some, plan)):
-            continue
+        try:
+            while may_continue() and in_transaction(partial(_tell_some, plan)):
+                continue
+        except Exception as error:
+            # The job fails in the end, so that people are told, but those behind it go on.
+            logger.exception("watchers of plan %s could not be told", plan.pk)
+            problem = error
+    if problem is not None:
+        raise problem
 
 
 def _tell_some(plan: Plan) -> int:

@@ -5,6 +5,7 @@ that writes its notices and moves the cursor, so a kill or a second worker neith
 skips anybody. What is previewed is found by the same reads as what is sent.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,6 +25,8 @@ from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 from ottsonly.states import sources
 from subscriptions.models import BEGINNING, Subscription
+
+logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 500
 COUNTING_SECONDS = 2.0
@@ -145,14 +148,29 @@ def read_count(broadcast: Broadcast, most: int) -> int:
 def send_broadcasts() -> None:
     """Send what is being sent, the oldest first, for as long as there is time."""
     waiting = Broadcast.objects.filter(state=Broadcast.State.SENDING).order_by("started_at")
+    problem = None
     for broadcast in waiting:
-        for cursor, members in _batches(broadcast, broadcast.started_at):
-            if not _send_batch(broadcast, cursor, members):
-                # Stopped, or another worker is at it.
+        try:
+            if not _send_on(broadcast):
                 break
-            broadcast.cursor = cursor
-            if not jobs.may_continue():
-                return
+        except Exception as error:
+            # The job fails in the end, so that people are told, but those behind it go on.
+            logger.exception("broadcast %s could not be sent on", broadcast.pk)
+            problem = error
+    if problem is not None:
+        raise problem
+
+
+def _send_on(broadcast: Broadcast) -> bool:
+    """Send the batches that are left; False when the time was over before."""
+    for cursor, members in _batches(broadcast, broadcast.started_at):
+        if not _send_batch(broadcast, cursor, members):
+            # Stopped, or another worker is at it.
+            return True
+        broadcast.cursor = cursor
+        if not jobs.may_continue():
+            return False
+    return True
 
 
 def _batches(broadcast: Broadcast, until: Any) -> Iterator[tuple[str, list[ObjectId]]]:
@@ -161,20 +179,30 @@ def _batches(broadcast: Broadcast, until: Any) -> Iterator[tuple[str, list[Objec
     Who registered after `until` is left out.
     """
     if broadcast.audience == Broadcast.Audience.ONE:
-        yield "", [broadcast.customer_id] if broadcast.customer_id else []
+        # Disabled, deleted or a member of the staff by now: then nobody is left to tell.
+        one = broadcast.customer
+        yield "", [one.pk] if one is not None and one.is_customer else []
         return
     cursor = broadcast.cursor
     while True:
-        customers = User.objects.filter(role=User.Role.USER, is_active=True, created_at__lte=until)
-        if cursor:
-            customers = customers.filter(pk__gt=ObjectId(cursor))
-        found = list(customers.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE])
-        members = _members(broadcast, found)
+        found = list(_customers_after(cursor).values_list("pk", "created_at")[:BATCH_SIZE])
+        members = _members(broadcast, [pk for pk, created_at in found if created_at <= until])
         if len(found) < BATCH_SIZE:
             yield "", members
             return
-        cursor = str(found[-1])
+        cursor = str(found[-1][0])
         yield cursor, members
+
+
+def _customers_after(cursor: str) -> Any:
+    """Return the customers behind `cursor` in the order of their keys, along one index.
+
+    A condition on their time would tempt the server to go along another index and sort them all.
+    """
+    customers = User.objects.filter(role=User.Role.USER, is_active=True)
+    if cursor:
+        customers = customers.filter(pk__gt=ObjectId(cursor))
+    return customers.order_by("pk")
 
 
 def _members(broadcast: Broadcast, customers: list[ObjectId]) -> list[ObjectId]:

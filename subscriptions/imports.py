@@ -6,6 +6,7 @@ killed goes on with what is missing, whoever continues it and however many do.
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,6 +33,8 @@ from subscriptions.import_lines import (
     read_lines,
 )
 from subscriptions.models import Credential, CredentialImport, ImportPart
+
+logger = logging.getLogger(__name__)
 
 PART_SIZE = 500
 # Another import may store the same login in between: then the part is looked at again.
@@ -252,9 +255,16 @@ def written_by(source: CredentialImport) -> int:
 def continue_imports() -> None:
     """Write what is missing of every started import, and forget what nobody started for a day."""
     running = CredentialImport.objects.filter(state=CredentialImport.State.RUNNING)
+    problem = None
     for source in running.order_by("created_at"):
-        if not write_parts(source=source):
+        if not jobs.may_continue():
             return
+        try:
+            write_parts(source=source)
+        except Exception as error:
+            # The job fails in the end, so that people are told, but those behind it go on.
+            logger.exception("import %s could not be continued", source.pk)
+            problem = error
     forgotten = CredentialImport.objects.filter(
         state=CredentialImport.State.CHECKED, created_at__lt=clock.now() - KEPT_UNSTARTED
     )
@@ -264,3 +274,5 @@ def continue_imports() -> None:
         except ImportRefused:
             # Started at this moment.
             continue
+    if problem is not None:
+        raise problem

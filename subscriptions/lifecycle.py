@@ -49,15 +49,40 @@ WINDOWS = (
 
 
 def expire_due() -> None:
-    """End every subscription whose time is over, the longest over first."""
+    """End every subscription whose time is over, the longest over first.
+
+    One that cannot be ended does not hold up those behind it; only if none can, the job fails.
+    """
+    due, ended, problem = _over(), 0, None
     while may_continue():
-        due = list(_over().order_by("ends_at").values_list("pk", flat=True)[:LIST])
-        for batch in _batches(due):
+        found = list(due.order_by("ends_at", "pk").values_list("pk", "ends_at")[:LIST])
+        for batch in _batches([pk for pk, _ends_at in found]):
             if not may_continue():
                 return
-            expire(batch)
-        if len(due) < LIST:
-            return
+            try:
+                ended += expire(batch)
+            except Exception as error:
+                logger.exception("%d ends failed together; each is tried alone", len(batch))
+                problem = error
+                ended += _expire_each(batch)
+        if len(found) < LIST:
+            break
+        pk, ends_at = found[-1]
+        due = _over().filter(Q(ends_at__gt=ends_at) | Q(ends_at=ends_at, pk__gt=pk))
+    if problem is not None and not ended:
+        raise problem
+
+
+def _expire_each(ids: list[ObjectId]) -> int:
+    ended = 0
+    for pk in ids:
+        if not may_continue():
+            break
+        try:
+            ended += expire([pk])
+        except Exception:
+            logger.exception("subscription %s could not be ended", pk)
+    return ended
 
 
 def expire(ids: list[ObjectId]) -> int:

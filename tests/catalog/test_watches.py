@@ -66,3 +66,22 @@ def test_a_listener_that_fails_keeps_the_wish(customer, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         tell_watchers()
     assert StockWatch.objects.count() == 1
+
+
+def test_a_plan_whose_watchers_cannot_be_told_does_not_hold_up_the_next(monkeypatch):
+    plans = [PlanFactory(stock=1), PlanFactory(stock=1)]
+    for plan in plans:
+        StockWatch.objects.create(user=CustomerFactory(), plan=plan)
+    real, failed = watches._tell_some, []
+
+    def fragile(plan):
+        if not failed or plan == failed[0]:
+            failed.append(plan)
+            raise LookupError("broken")
+        return real(plan)
+
+    monkeypatch.setattr(watches, "_tell_some", fragile)
+    with pytest.raises(LookupError):
+        tell_watchers()
+    assert Notification.objects.count() == 1
+    assert StockWatch.objects.get().plan == failed[0]

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from bson.errors import InvalidId
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
@@ -245,3 +246,34 @@ def test_what_the_receivers_write_belongs_to_no_broadcast(customer):
     give_money(customer, 500_00)
     buy(customer, PlanFactory())
     assert list(Notification.objects.values_list("broadcast", flat=True)) == [None]
+
+
+def test_customers_are_looked_through_along_one_index_whatever_the_cursor(crowd):
+    for cursor in ("", str(crowd[3].pk)):
+        found = list(broadcasts._customers_after(cursor))
+        assert found == crowd[4 if cursor else 0 :]
+        plan = broadcasts._customers_after(cursor)[:5].explain()
+        assert "users_by_role_and_id" in plan and '"SORT"' not in plan
+
+
+def test_one_customer_who_left_meanwhile_is_told_nothing(customer):
+    broadcast = draft("one", customer=customer)
+    assert count_audience(broadcast) == (1, True)
+    start(broadcast, 1)
+    type(customer).objects.filter(pk=customer.pk).update(is_active=False)
+    send_broadcasts()
+    broadcast.refresh_from_db()
+    assert (broadcast.state, broadcast.sent_count, got(broadcast)) == ("sent", 0, [])
+
+
+def test_one_that_cannot_be_sent_does_not_hold_up_the_next(crowd):
+    broken, good = draft("active"), draft()
+    Broadcast.objects.filter(pk=broken.pk).update(cursor="no key")
+    start(broken)
+    start(good)
+    # The job fails, so that somebody is told.
+    with pytest.raises(InvalidId):
+        send_broadcasts()
+    broken.refresh_from_db()
+    good.refresh_from_db()
+    assert (broken.state, good.state, good.sent_count) == ("sending", "sent", 12)

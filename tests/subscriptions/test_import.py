@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection
 from orders.books import check_books
 from orders.services import deliver_waiting_orders
 from ottsonly import jobs
+from ottsonly.encryption import WrongKey
 from ottsonly.models import AuditEvent
 from subscriptions import imports
 from subscriptions.errors import ImportRefused
@@ -299,3 +300,19 @@ def test_ten_thousand_lines_are_checked_and_written():
     start_import(source=source, actor=None)
     assert write_parts(source=source) is True
     assert Credential.objects.count() == 10_000
+
+
+def test_one_import_that_cannot_be_read_does_not_hold_up_the_next():
+    broken = make_import(PlanFactory(), numbered(2), key="broken")
+    good = make_import(PlanFactory(), numbered(3), key="good")
+    for source in (broken, good):
+        start_import(source=source, actor=None)
+    connection.database["credential_import_parts"].update_one(
+        {"source_id": broken.pk}, {"$set": {"payload": "no ciphertext"}}
+    )
+    # The job fails, so that somebody is told.
+    with pytest.raises(WrongKey):
+        continue_imports()
+    states = CredentialImport.objects.order_by("created_at").values_list("state", flat=True)
+    assert list(states) == ["running", "done"]
+    assert Credential.objects.filter(plan=good.plan).count() == 3

@@ -319,6 +319,32 @@ def test_a_listener_that_fails_takes_the_end_back(monkeypatch):
     assert told(subscription) == []
 
 
+def test_one_that_cannot_be_ended_does_not_hold_up_the_others(monkeypatch):
+    monkeypatch.setattr(lifecycle, "BATCH", 2)
+    monkeypatch.setattr(lifecycle, "LIST", 2)
+    now = clock.now()
+    broken, *others = [end(running(), now - number * DAY) for number in (4, 3, 2, 1)]
+    real = lifecycle._ended
+
+    def fragile(item):
+        if item.pk == broken.pk:
+            raise LookupError("broken")
+        return real(item)
+
+    monkeypatch.setattr(lifecycle, "_ended", fragile)
+    expire_due()
+    assert [told(item) for item in (broken, *others)] == [[], *[["ended"]] * 3]
+    # Alone it is all that there is to do: the job fails, so that somebody is told.
+    with pytest.raises(LookupError):
+        expire_due()
+    broken.refresh_from_db()
+    assert (broken.state, broken.holds_seat) == ("active", True)
+    monkeypatch.undo()
+    expire_due()
+    assert told(broken) == ["ended"]
+    assert list(check_books()) == []
+
+
 def test_the_page_says_it_is_over_before_any_worker_came(client_for):
     subscription = running()
     with time_machine.travel(subscription.ends_at + timedelta(seconds=1)):

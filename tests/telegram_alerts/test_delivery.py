@@ -133,6 +133,17 @@ def test_a_message_that_telegram_refuses_fails_for_good_and_alone(telegram, make
     assert failed.last_error == "BadRequest: Can't parse entities"
 
 
+def test_a_message_that_breaks_the_library_is_a_try_and_holds_up_no_other(telegram, make_alerts):
+    make_alerts(6)
+    broken = Alert.objects.order_by("next_attempt_at").first()
+    connection.database["alerts"].update_one({"_id": broken.pk}, {"$set": {"text": b"no text"}})
+    assert deliver_batch() == Outcome(claimed=6, sent=5)
+    assert (len(telegram.delivered), Alert.objects.filter(state="sent").count()) == (5, 5)
+    broken = Alert.objects.get(state="pending")
+    assert (broken.attempts, broken.claimed_until) == (1, None)
+    assert broken.next_attempt_at > timezone.now()
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
