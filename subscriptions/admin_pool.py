@@ -32,7 +32,13 @@ from subscriptions.imports import (
     written_by,
 )
 from subscriptions.models import Credential, CredentialImport, ImportPart
-from subscriptions.pool import change_password, retire_account, reveal_account, seats_by_plan
+from subscriptions.pool import (
+    change_password,
+    reopen_account,
+    retire_account,
+    reveal_account,
+    seats_by_plan,
+)
 from subscriptions.services import add_credential
 
 CREDENTIAL_TONES = {"available": "good", "full": "", "retired": "bad"}
@@ -161,10 +167,47 @@ class RetireAccount(Command):
 
     def run(self, data: dict[str, Any], key: str) -> str:
         done = retire_account(credential=self.document, reason=data["reason"], actor=self.actor)
-        return _t("Retired. %(moved)d moved to another account, %(waiting)d wait for a seat.") % {
+        told = _t("Retired. %(moved)d moved to another account, %(waiting)d wait for a seat.") % {
             "moved": done.moved,
             "waiting": done.waiting,
         }
+        if done.left:
+            told += " " + _t("%d could not be moved yet: the worker tries again.") % done.left
+        return told
+
+
+class ReopenAccount(Command):
+    """Return a wrongly retired account to the pool."""
+
+    name, label, button = "reopen", _("Return to the pool"), _("Return it")
+    permission = "subscriptions.change_credential"
+    form_class, confirms = ReasonForm, True
+    document: Credential
+
+    def is_offered(self) -> bool:
+        retired = self.document.state == Credential.State.RETIRED
+        return retired and self.document.moving_since is None
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        account = self.document
+        return [
+            (_("Plan"), str(account.plan)),
+            (_("Seats in use"), f"{account.seats_used} / {account.seats}"),
+            (_("Due to be changed"), _("Yes") if account.rotation_due else _("No")),
+        ]
+
+    def effects(self, data: dict[str, Any]) -> list[str]:
+        told = [_t("Its free seats are given out again. Who was moved elsewhere stays there.")]
+        if self.document.rotation_due:
+            told.append(_t("Nobody new gets a seat before its password was changed."))
+        else:
+            told.append(_t("Who waits for a seat of this plan gets one at once, longest first."))
+        return told
+
+    def run(self, data: dict[str, Any], key: str) -> str:
+        reopen_account(credential=self.document, reason=data["reason"], actor=self.actor)
+        deliver_waiting_orders()
+        return _t("The account is in the pool again.")
 
 
 class CredentialAddForm(forms.ModelForm):
@@ -200,11 +243,15 @@ class CredentialAdmin(WindowedAdmin):
     narrow_parameters = ("plan__id__exact", "imported_by__id__exact")
     window_days = 90
     list_before_template = "admin/subscriptions/seats.html"
-    commands = [RevealAccount, ChangePassword, RetireAccount]
+    commands = [RevealAccount, ChangePassword, RetireAccount, ReopenAccount]
     empty_text = _("No account here. Add one, and whoever waits gets a seat; or look further back.")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("subscriptions.add_credential")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # Only the command that shows them reads the secrets.
+        return super().get_queryset(request).without_secrets()  # type: ignore[attr-defined]
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         if obj is None:

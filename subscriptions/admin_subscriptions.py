@@ -61,22 +61,20 @@ class AccountForm(CommandForm):
     def __init__(self, *args: Any, subscription: Subscription, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._subscription = subscription
-        free = (
-            Credential.objects.filter(
-                plan_id=subscription.plan_id,
-                state=Credential.State.AVAILABLE,
-                rotation_due=False,
-            )
-            .exclude(pk=subscription.credential_id)
-            .order_by("created_at")[:MOST_OFFERED]
+        free = Credential.objects.without_secrets().filter(
+            plan_id=subscription.plan_id,
+            state=Credential.State.AVAILABLE,
+            rotation_due=False,
         )
+        if subscription.holds_seat:
+            free = free.exclude(pk=subscription.credential_id)
         choice = self.fields["account"]
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [
             ("", _("The oldest account with a free seat")),
             *(
                 (str(account.pk), f"{account}, {account.seats_used}/{account.seats}")
-                for account in free
+                for account in free.order_by("created_at")[:MOST_OFFERED]
             ),
         ]
 
@@ -99,7 +97,8 @@ def typed_account(data: dict[str, Any]) -> dict[str, str] | None:
 
 def chosen_account(data: dict[str, Any]) -> Credential | None:
     """Return the account that was chosen from the pool, if one was."""
-    return Credential.objects.get(pk=data["account"]) if data["account"] else None
+    key = data["account"]
+    return Credential.objects.without_secrets().get(pk=key) if key else None
 
 
 class SubscriptionCommand(Command):

@@ -1,5 +1,6 @@
 """The pool of stored accounts: what it holds, new passwords, looks at it, and broken accounts."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,8 @@ from subscriptions.services import (
     replace_credentials,
 )
 from subscriptions.signals import credentials_replaced, password_changed, seat_lost
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -158,6 +161,8 @@ class Moved:
 
     moved: int = 0
     waiting: int = 0
+    # Could not be moved just now: the worker tries again.
+    left: int = 0
 
 
 def retire_account(*, credential: Credential, reason: str, actor: Any) -> Moved:
@@ -172,7 +177,8 @@ def retire_account(*, credential: Credential, reason: str, actor: Any) -> Moved:
     """
 
     def work() -> None:
-        fresh = Credential.objects.get(pk=credential.pk)
+        # Also one whose secrets can be read with no key any more.
+        fresh = Credential.objects.without_secrets().get(pk=credential.pk)
         if fresh.state == Credential.State.RETIRED and not fresh.seats_used:
             raise RetirementRefused(_("This account is retired already."))
         closed = Credential.objects.filter(pk=fresh.pk, moving_since__isnull=True).update(
@@ -191,6 +197,49 @@ def retire_account(*, credential: Credential, reason: str, actor: Any) -> Moved:
     return _move_holders(credential.pk, actor)
 
 
+def reopen_account(*, credential: Credential, reason: str, actor: Any) -> None:
+    """Return a wrongly retired account to the pool, with the holders that it still has.
+
+    Who was moved elsewhere stays there; who still waits may get a seat of it. A password that is
+    due to be changed stays due: until then nobody new gets a seat.
+
+    Raises:
+        RetirementRefused: it is not retired, its holders are being moved just now, or its count of
+            seats is not what subscriptions hold: then somebody has to look first.
+    """
+
+    def work() -> None:
+        fresh = Credential.objects.without_secrets().get(pk=credential.pk)
+        if fresh.state != Credential.State.RETIRED:
+            raise RetirementRefused(_("This account is not retired."))
+        if fresh.moving_since is not None:
+            raise RetirementRefused(_("Its holders are being moved just now. Try again later."))
+        held = Subscription.objects.filter(credential_id=fresh.pk, holds_seat=True).count()
+        if held != fresh.seats_used or held > fresh.seats:
+            raise RetirementRefused(
+                _("Its seats do not agree with the subscriptions that hold it.")
+            )
+        state = Credential.State.FULL if held == fresh.seats else Credential.State.AVAILABLE
+        # Whoever takes, gives back or moves a seat meanwhile writes this document too.
+        reopened = Credential.objects.filter(
+            pk=fresh.pk,
+            state=Credential.State.RETIRED,
+            moving_since__isnull=True,
+            seats_used=held,
+        ).update(state=state)
+        if reopened != 1:
+            raise RetirementRefused(_("This account was changed at the same moment."))
+        record_event(
+            actor=actor,
+            action="credential.reopen",
+            target=fresh,
+            before={"state": fresh.state},
+            after={"state": state, "seats_used": held, "reason": reason},
+        )
+
+    in_transaction(work)
+
+
 def finish_retirements() -> None:
     """Go on with accounts whose holders were being moved when a process ended."""
     moving = Credential.objects.filter(
@@ -206,7 +255,13 @@ def _move_holders(credential_id: ObjectId, actor: Any) -> Moved:
     counted = Moved()
     holders = Subscription.objects.filter(credential_id=credential_id, holds_seat=True)
     for pk in list(holders.order_by("delivered_at").values_list("pk", flat=True)):
-        got_seat = in_transaction(partial(_move, pk, credential_id, actor))
+        try:
+            got_seat = in_transaction(partial(_move, pk, credential_id, actor))
+        except Exception:
+            # One holder who cannot be moved must not keep the others on a broken account.
+            logger.exception("holder %s of account %s could not be moved", pk, credential_id)
+            counted.left += 1
+            continue
         counted.moved += got_seat is True
         counted.waiting += got_seat is False
     # Nobody is given a seat of a retired account, so nobody came since the list was read.
@@ -260,6 +315,8 @@ def seat_those_without(*, limit: int = 100) -> int:
         for subscription in found:
             if subscription.plan_id in empty or not subscription.is_running(clock.now()):
                 continue
+            if not jobs.may_continue():
+                return seated
             try:
                 replace_credentials(
                     subscription=subscription,
@@ -273,6 +330,9 @@ def seat_those_without(*, limit: int = 100) -> int:
             except ReplacementRefused:
                 # Seated or ended since the list was read.
                 continue
+            except Exception:
+                # One that cannot be seated must not keep the others, and all orders, waiting.
+                logger.exception("subscription %s could not be seated", subscription.pk)
         # Plans without a free seat must not hide those behind them.
         if len(found) < limit or len(empty) == before:
             return seated

@@ -92,27 +92,29 @@ def replace_credentials(
     """
 
     def work() -> Subscription:
-        fresh = Subscription.objects.select_related("credential").get(pk=subscription.pk)
+        fresh = Subscription.objects.get(pk=subscription.pk)
         old_id = fresh.credential_id
+        # Who lost the seat may have one of the same account, if that came back to the pool.
+        left_id = old_id if fresh.holds_seat else None
         if fresh.state != Subscription.State.ACTIVE or fresh.delivered_at is None:
             raise ReplacementRefused(_("Only a running subscription has login details to replace."))
         if fresh.delivery == Delivery.CUSTOMER_EMAIL:
             raise ReplacementRefused(_("This customer uses an account of their own."))
         if seen is not None and (seen.credential_id, seen.holds_seat) != (old_id, fresh.holds_seat):
             raise ReplacementRefused(_("This subscription has got another account meanwhile."))
-        seat = credential and Credential.objects.get(pk=credential.pk)
+        seat = credential and Credential.objects.without_secrets().get(pk=credential.pk)
         if seat is None:
-            seat = claim_seat(plan_id=fresh.plan_id, other_than=old_id)
+            seat = claim_seat(plan_id=fresh.plan_id, other_than=left_id)
             if seat is None:
                 raise NoSeat(_("No other account with a free seat is in the pool."))
-        elif seat.plan_id != fresh.plan_id or seat.pk == old_id:
+        elif seat.plan_id != fresh.plan_id or seat.pk == left_id:
             raise ReplacementRefused(_("Choose another account of the same plan."))
         else:
             claim_seat_of(credential=seat)
         moved = Subscription.objects.filter(
             pk=fresh.pk,
             state=Subscription.State.ACTIVE,
-            credential=fresh.credential,
+            credential=old_id,
             holds_seat=fresh.holds_seat,
         ).update(credential=seat, holds_seat=True, seat_lost_at=None)
         if moved != 1:

@@ -187,3 +187,24 @@ def test_the_pool_shows_the_seats_of_each_plan(console):
     (row,) = page.context["plan_seats"]
     assert (row.plan, row.free, row.used, row.locked, row.seats) == (plan, 2, 1, 0, 3)
     assert "Import many accounts" in page.content.decode()
+
+
+def test_a_wrongly_retired_account_is_returned_by_an_admin_only(console, support, command):
+    plan = PlanFactory(rotate_after_seat=False)
+    account = add_account(plan)
+    (holder,) = buyers(plan, 1)
+    url = address(account, "reopen")
+    offered = [button.url for button in console.get(address(account)).context["document_buttons"]]
+    assert url not in offered
+    command(console, address(account, "retire"), reason="banned")
+    offered = [button.url for button in console.get(address(account)).context["document_buttons"]]
+    assert url in offered
+    assert (support.get(url).status_code, support.post(url).status_code) == (403, 403)
+    asked = command(console, url, confirm=False, reason="wrong one")
+    assert "Its free seats are given out again." in asked.content.decode()
+    account.refresh_from_db()
+    assert account.state == "retired"
+    assert command(console, url, reason="wrong one").status_code == 302
+    assert Subscription.objects.get(pk=holder.pk).credential_id == account.pk
+    assert AuditEvent.objects.get(action="credential.reopen").after["reason"] == "wrong one"
+    assert command(console, url, reason="again").status_code == 409

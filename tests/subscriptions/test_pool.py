@@ -3,11 +3,13 @@
 import threading
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 
 from notifications.models import Notification
 from orders.books import check_books
 from orders.services import deliver_waiting_orders, deliver_with_new
+from ottsonly import clock
 from ottsonly.models import AuditEvent
 from subscriptions import pool
 from subscriptions.errors import NoSeat, PasswordRefused, ReplacementRefused, RetirementRefused
@@ -15,6 +17,7 @@ from subscriptions.models import BEGINNING, Credential, ProblemReport, Reveal, S
 from subscriptions.pool import (
     change_password,
     finish_retirements,
+    reopen_account,
     replace_with_new,
     retire_account,
     reveal_account,
@@ -331,4 +334,135 @@ def test_a_waiting_order_is_delivered_with_a_typed_account():
     with pytest.raises(Exception, match="not waiting"):
         deliver_with_new(order=order, login="n@example.com", password="p", actor=None)
     assert Credential.objects.count() == 1
+    assert list(check_books()) == []
+
+
+def test_a_holder_who_cannot_be_moved_keeps_no_other_on_a_broken_account(monkeypatch):
+    plan, other = PlanFactory(), PlanFactory()
+    broken, next_one = add_account(plan, seats=2), add_account(other)
+    stuck, mover = buyers(plan, 2)
+    (behind,) = buyers(other, 1)
+    real = pool._move
+
+    def fragile(pk, *args):
+        if pk == stuck.pk:
+            raise LookupError("broken")
+        return real(pk, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_move", fragile)
+        done = retire_account(credential=broken, reason="x", actor=None)
+        assert (done.moved, done.waiting, done.left) == (0, 1, 1)
+        # As a worker finds it that was killed at its first holder.
+        Credential.objects.filter(pk=next_one.pk).update(state="retired", moving_since=clock.now())
+        finish_retirements()
+    assert fresh(behind).awaits_new_login and fresh(mover).awaits_new_login
+    assert fresh(stuck).credential_id == broken.pk
+    finish_retirements()
+    assert fresh(stuck).awaits_new_login
+    broken.refresh_from_db()
+    assert (broken.seats_used, broken.moving_since) == (0, None)
+    assert list(check_books()) == []
+
+
+def test_one_who_cannot_be_seated_keeps_nobody_else_waiting(monkeypatch):
+    lost, sold = PlanFactory(), PlanFactory()
+    broken = add_account(lost, seats=2)
+    stuck, second = buyers(lost, 2)
+    retire_account(credential=broken, reason="x", actor=None)
+    (buyer,) = buyers(sold, 1)
+    add_account(lost, seats=2)
+    add_account(sold)
+    real = pool.replace_credentials
+
+    def fragile(*, subscription, **kwargs):
+        if subscription.pk == stuck.pk:
+            raise LookupError("broken")
+        return real(subscription=subscription, **kwargs)
+
+    monkeypatch.setattr(pool, "replace_credentials", fragile)
+    assert deliver_waiting_orders() == 2
+    assert [fresh(item).holds_seat for item in (stuck, second, buyer)] == [False, True, True]
+
+
+def test_an_account_that_no_key_opens_is_replaced_and_retired(settings):
+    plan = PlanFactory()
+    account = add_account(plan, seats=2)
+    first, second = buyers(plan, 2)
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    add_account(plan)
+    assert replace_credentials(subscription=first, reason="x", actor=None).holds_seat
+    assert retire_account(credential=account, reason="x", actor=None).waiting == 1
+    assert Subscription.objects.get(pk=second.pk).awaits_new_login
+    assert list(check_books()) == []
+
+
+def test_a_wrongly_retired_account_comes_back_and_who_lost_it_gets_it_again():
+    plan = PlanFactory(rotate_after_seat=False)
+    account = add_account(plan, seats=2)
+    holders = buyers(plan, 2)
+    admin = AdminFactory()
+    retire_account(credential=account, reason="banned", actor=admin)
+    assert [fresh(item).awaits_new_login for item in holders] == [True, True]
+    reopen_account(credential=account, reason="wrong one", actor=admin)
+    event = AuditEvent.objects.get(action="credential.reopen")
+    assert (event.actor_id, event.object_id) == (admin.pk, str(account.pk))
+    assert event.after == {"state": "available", "seats_used": 0, "reason": "wrong one"}
+    assert deliver_waiting_orders() == 2
+    account.refresh_from_db()
+    assert (account.state, account.seats_used) == ("full", 2)
+    assert [fresh(item).credential_id for item in holders] == [account.pk] * 2
+    assert [told(item)[1:] for item in holders] == [["gets a new login", "has a new login"]] * 2
+    with pytest.raises(RetirementRefused, match="not retired"):
+        reopen_account(credential=account, reason="x", actor=admin)
+    assert list(check_books()) == []
+
+
+def test_what_comes_back_keeps_its_holders_and_its_password_due():
+    plan = PlanFactory()
+    burned = add_account(plan, seats=3)
+    one, two = buyers(plan, 2)
+    spare = add_account(plan)
+    replace_credentials(subscription=one, reason="x", actor=None, credential=spare, burn=True)
+    reopen_account(credential=burned, reason="x", actor=None)
+    burned.refresh_from_db()
+    assert (burned.state, burned.seats_used, burned.rotation_due) == ("available", 1, True)
+    assert (fresh(one).credential_id, fresh(two).credential_id) == (spare.pk, burned.pk)
+    (late,) = buyers(plan, 1)
+    assert deliver_waiting_orders() == 0
+    change_password(credential=burned, password="n3w", actor=None)
+    assert deliver_waiting_orders() == 1
+    assert fresh(late).credential_id == burned.pk
+    assert list(check_books()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [({"moving_since": BEGINNING}, "being moved"), ({"seats_used": 1}, "do not agree")],
+)
+def test_what_contradicts_itself_does_not_come_back(wrong, sentence):
+    account = add_account(PlanFactory())
+    Credential.objects.filter(pk=account.pk).update(state="retired", **wrong)
+    with pytest.raises(RetirementRefused, match=sentence):
+        reopen_account(credential=account, reason="x", actor=None)
+    account.refresh_from_db()
+    assert account.state == "retired"
+    assert not AuditEvent.objects.filter(action="credential.reopen").exists()
+
+
+def test_a_retirement_at_the_same_moment_wins_over_the_return():
+    plan = PlanFactory()
+    account = add_account(plan, seats=2)
+    (holder,) = buyers(plan, 1)
+    Credential.objects.filter(pk=account.pk).update(state="retired")
+
+    def retire():
+        return retire_account(credential=account, reason="x", actor=None).waiting
+
+    with rival_before("update", "credentials", retire) as rival:
+        reopen_account(credential=account, reason="x", actor=None)
+    account.refresh_from_db()
+    # The holder was moved first; what came back is an account without holders.
+    assert (rival.results, account.state, account.seats_used) == ([1], "available", 0)
+    assert fresh(holder).awaits_new_login
     assert list(check_books()) == []
