@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
 from catalog.errors import ChangedMeanwhile
-from catalog.models import Plan, Platform, StockMovement
+from catalog.models import Delivery, Plan, Platform, StockMovement
 from catalog.services import (
     check_seen,
     duplicate_plan,
@@ -27,10 +27,12 @@ from catalog.services import (
 from console.figures import sold_by_plan
 from console.hands import Work, counted, needs_hands
 from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
-from ottsonly.admin_commands import Command, CommandForm, dress
+from ottsonly.admin_commands import Command, CommandForm, PageLink, dress
 from ottsonly.money import RupeesField, format_rupees
 
 SOLD_DAYS = 30
+# More at once is a slip of the finger; so is a plan of more days, whose end no calendar may hold.
+MOST_UNITS, MOST_DURATION_DAYS = 1_000_000, 3660
 
 
 class SeenForm(forms.ModelForm):
@@ -127,6 +129,8 @@ class PlanForm(SeenForm):
         price, list_price = cleaned.get("price"), cleaned.get("list_price")
         if price and list_price is not None and list_price < price:
             self.add_error("list_price", _t("The list price is below the price."))
+        if (cleaned.get("duration_days") or 0) > MOST_DURATION_DAYS:
+            self.add_error("duration_days", _t("Enter at most %d days.") % MOST_DURATION_DAYS)
         return cleaned
 
     def save(self, commit: bool = True) -> Plan:
@@ -138,7 +142,11 @@ class PlanForm(SeenForm):
 class RestockForm(CommandForm):
     """By how much the stock changes, and why."""
 
-    delta = forms.IntegerField(label=_("Units to add (negative takes away)"))
+    delta = forms.IntegerField(
+        label=_("Units to add (negative takes away)"),
+        min_value=-MOST_UNITS,
+        max_value=MOST_UNITS,
+    )
     note = forms.CharField(label=_("Reason"), max_length=200)
 
 
@@ -294,8 +302,9 @@ class PlanAdmin(SeenAdmin):
             "platform",
             "name",
             "slug",
-            "price" if editable else "price_paise",
-            "list_price" if editable else "list_price_paise",
+            # The fields of the form, or the rupees of these names below.
+            "price",
+            "list_price",
             "duration_days",
             "delivery",
             "stock",
@@ -308,6 +317,18 @@ class PlanAdmin(SeenAdmin):
         if editable:
             fields.append("seen")
         return [(None, {"fields": fields})]
+
+    def page_links(self, document: Any) -> list[PageLink]:
+        moves = reverse("admin:catalog_stockmovement_changelist")
+        trace = reverse("admin:ottsonly_auditevent_changelist")
+        pool = reverse("admin:subscriptions_credential_changelist")
+        links = [
+            PageLink(_t("Every move of its stock"), f"{moves}?plan__id__exact={document.pk}"),
+            PageLink(_t("Every change of it, its prices too"), f"{trace}?object_id={document.pk}"),
+        ]
+        if document.delivery != Delivery.CUSTOMER_EMAIL:
+            links.append(PageLink(_t("Its accounts"), f"{pool}?plan__id__exact={document.pk}"))
+        return links
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PlanChangeList]:
         return PlanChangeList
@@ -338,6 +359,10 @@ class PlanAdmin(SeenAdmin):
     @admin.display(description=_("Price"), ordering="price_paise")
     def price(self, plan: Plan) -> str:
         return format_rupees(plan.price_paise)
+
+    @admin.display(description=_("List price"))
+    def list_price(self, plan: Plan) -> str:
+        return "–" if plan.list_price_paise is None else format_rupees(plan.list_price_paise)
 
 
 @admin.register(StockMovement)

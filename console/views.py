@@ -1,6 +1,6 @@
 """Pages of the console besides those of the rooms' documents."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -22,6 +22,8 @@ from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 
 MOST_DAYS = 366
+# No shop is older, and no day of it lies further ahead.
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
 
 @require_safe
@@ -58,6 +60,10 @@ class ExportForm(CommandForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        for name in ("first", "last"):
+            day = cleaned.get(name)
+            if day and not FIRST_DAY <= day <= LAST_DAY:
+                self.add_error(name, _("Enter a day from 2000 on."))
         first, last = cleaned.get("first"), cleaned.get("last")
         if first and last and last < first:
             self.add_error("last", _("The last day is before the first."))

@@ -3,10 +3,13 @@
 import json
 from typing import Any, ClassVar
 
+from bson import ObjectId
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -83,17 +86,18 @@ class WindowedAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        if not search_term.strip():
+        # A list without a search box is not searched by its address either.
+        if not self.search_fields or not search_term.strip():
             return queryset, False
         filters = self.search(search_term.strip())
         return (queryset.none() if filters is None else queryset.filter(**filters)), False
 
 
-def pretty(values: dict[str, Any]) -> SafeString:
+def pretty(values: list[tuple[str, Any]]) -> SafeString:
     """Return the values of an event as a small list of words."""
     if not values:
         return format_html("<span>{}</span>", "–")
-    rows = ((name, json.dumps(value, ensure_ascii=False)) for name, value in values.items())
+    rows = ((name, json.dumps(value, ensure_ascii=False)) for name, value in values)
     return format_html(
         '<dl class="console-values">{}</dl>',
         format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", rows),
@@ -108,7 +112,7 @@ class AuditEventAdmin(WindowedAdmin):
     list_filter = ()
     list_prefetch = ("actor",)
     search_fields = ("object_id",)
-    search_help_text = _("Id of a document, or an action such as order.refund")
+    search_help_text = _("Who did it (phone or e-mail), an action such as order.refund, or an id")
     narrow_parameters = ("object_id", "object_id__exact")
     window_days = 30
     fields = ("created_at", "actor", "action", "object_type", "object_id", "was", "became")
@@ -117,19 +121,23 @@ class AuditEventAdmin(WindowedAdmin):
     change_form_outer_after_template = None
 
     def search(self, text: str) -> dict[str, Any] | None:
+        if not ObjectId.is_valid(text):
+            found = import_string(settings.FIND_PEOPLE)(text)
+            if found or "@" in text:
+                return {"actor_id__in": found} if found else None
         return {"action": text} if "." in text else {"object_id": text}
 
     @admin.display(description=_("Before"))
     def was(self, event: AuditEvent) -> SafeString:
-        return pretty(event.before)
+        return pretty(event.before_rows)
 
     @admin.display(description=_("After"))
     def became(self, event: AuditEvent) -> SafeString:
-        return pretty(event.after)
+        return pretty(event.after_rows)
 
     @admin.display(description=_("Changed"))
     def changed(self, event: AuditEvent) -> str:
-        text = ", ".join(f"{name}: {value}" for name, value in event.after.items())
+        text = ", ".join(f"{name}: {value}" for name, value in event.after_rows)
         return text if len(text) <= 80 else f"{text[:79]}…"
 
 

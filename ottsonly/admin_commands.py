@@ -86,6 +86,14 @@ class Button:
     danger: bool
 
 
+@dataclass(frozen=True)
+class PageLink:
+    """A link to what belongs to a document, as its page shows it."""
+
+    text: Any
+    url: str
+
+
 class Command:
     """One command on one document. Subclasses name it, describe it and do it.
 
@@ -258,6 +266,10 @@ class CommandsMixin:
                 found.append(Button(str(command.label), url, command.danger))
         return found
 
+    def page_links(self, document: models.Model) -> list[PageLink]:
+        """Return where the rest of what belongs to this document is."""
+        return []
+
     def change_view(
         self,
         request: HttpRequest,
@@ -269,6 +281,7 @@ class CommandsMixin:
         document = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
         if document is not None and request.method == "GET":
             context.setdefault("document_buttons", self.buttons(request, document))
+            context.setdefault("document_links", self.page_links(document))
             context.setdefault("document_trace", trace_of(document))
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
 

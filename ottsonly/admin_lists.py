@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bson import ObjectId
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -104,9 +105,11 @@ class WindowedChangeList(ChangeList):
     @property
     def day(self) -> date | None:
         try:
-            return parse_date(self.given[DAY])
+            day = parse_date(self.given[DAY])
         except ValueError:
             return None
+        # Days at the ends of the calendar have no midnight in UTC, or no day after them.
+        return day if day is not None and 1 < day.year < 9999 else None
 
     def _cursor(self) -> tuple[datetime, ObjectId | None] | None:
         """Return where to go on from: a time, and the document of that time that came last."""
@@ -145,6 +148,13 @@ class WindowedChangeList(ChangeList):
         return queryset.filter(**bounds) if bounds else queryset
 
     def get_results(self, request: HttpRequest) -> None:
+        try:
+            self._read_page()
+        except OverflowError as error:
+            # A date or a number in the address that the database cannot hold.
+            raise IncorrectLookupParameters(error) from error
+
+    def _read_page(self) -> None:
         size, cursor = self.list_per_page, self._cursor()
         rows: list[Any] = []
         skipped = 0

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_mongodb_backend.managers import MongoManager
 
 from ottsonly.append_only import AppendOnlyQuerySet
+from ottsonly.money import format_rupees
 
 
 class AuditEvent(models.Model):
@@ -31,12 +32,20 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["-created_at"], name="audit_recent"),
             models.Index(fields=["object_id", "-created_at"], name="audit_of_object"),
-            models.Index(fields=["action", "-created_at"], name="audit_action"),
-            models.Index(fields=["actor", "-created_at"], name="audit_actor"),
+            models.Index(fields=["action", "-created_at", "-id"], name="audit_action_recent"),
+            models.Index(fields=["actor", "-created_at", "-id"], name="audit_actor_recent"),
         ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}".strip()
+
+    @property
+    def before_rows(self) -> list[tuple[str, Any]]:
+        return _as_told(self.before)
+
+    @property
+    def after_rows(self) -> list[tuple[str, Any]]:
+        return _as_told(self.after)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new event; an existing one is never changed."""
@@ -46,6 +55,16 @@ class AuditEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("audit events are append-only")
+
+
+def _as_told(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return names and values of an event as people read them: paise as rupees."""
+    return [
+        (name.removesuffix("_paise"), format_rupees(value))
+        if name.endswith("_paise") and isinstance(value, int)
+        else (name, value)
+        for name, value in values.items()
+    ]
 
 
 class Counter(models.Model):

@@ -297,6 +297,8 @@ PERSONAL_DATA = [
     "invoices.personal",
     "notifications.personal",
 ]
+# Ids of the people that a phone (any notation) or an e-mail names, for the search in the trace.
+FIND_PEOPLE = "accounts.lookup.find_user_ids"
 # Reminders leave the shop by e-mail when there is a server, by SMS when there is a template.
 EMAIL_HOST = env.str("EMAIL_HOST", default="")
 EMAIL_PORT = env.int("EMAIL_PORT", default=587)

@@ -85,6 +85,9 @@ def test_who_took_what_is_recorded_and_support_takes_nothing(console, support, s
     refused = console.post(URL, wrong)
     assert refused.status_code == 400
     assert sorted(refused.context["form"].errors) == ["kind", "last"]
+    for first, last in (("0001-01-01", "0001-01-02"), ("9999-12-30", "9999-12-31")):
+        refused = console.post(URL, {"kind": "orders", "first": first, "last": last})
+        assert (refused.status_code, len(refused.context["form"].errors)) == (400, 2)
     assert AuditEvent.objects.count() == before
     take(console, "ledger")
     event = AuditEvent.objects.get(action="console.export")

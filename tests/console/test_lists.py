@@ -1,8 +1,10 @@
 """Lists: a window of time by an index, pages that meet, a constant number of commands."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from bson import ObjectId
 from django.contrib import admin
 from django.db import connection
@@ -11,13 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from catalog.services import restock
 from orders.models import Order
 from ottsonly.admin import WindowedAdmin
 from ottsonly.admin_lists import attach_related
-from tests.factories import CustomerFactory, PlanFactory, add_account, buy, give_money
+from ottsonly.models import AuditEvent
+from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
 
 pytestmark = pytest.mark.django_db
 ORDERS = reverse("admin:orders_order_changelist")
+TRACE = reverse("admin:ottsonly_auditevent_changelist")
 
 
 @pytest.fixture
@@ -120,6 +125,18 @@ def test_a_cursor_that_is_none_shows_the_first_page(console, sold, cursor):
     assert console.get(ORDERS, {"from": cursor}).status_code == 200
 
 
+def test_no_address_of_a_list_breaks_it(console, sold):
+    for query in ("day=0001-01-01", "day=9999-12-31", "q=%00", "q=nobody", "user__id__exact=x"):
+        answer = console.get(f"{ORDERS}?{query}", follow=True)
+        assert (query, answer.status_code) == (query, 200)
+    # Refused with the list as it opens.
+    answer = console.get(f"{ORDERS}?created_at__gte=0001-01-01T00:00:00%2B05:30")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{ORDERS}?e=1")
+    # A list without a search box is not searched by its address.
+    accounts = reverse("admin:subscriptions_credential_changelist")
+    assert len(shown(console, f"{accounts}?q=anything")[0]) == 1
+
+
 @pytest.mark.parametrize(
     "query",
     ["", "?days=30", "?state__exact=completed", "?waiting=seat", "?platform_name=x", "?q={number}"],
@@ -185,3 +202,29 @@ def test_related_documents_of_a_page_are_asked_for_by_their_keys(sold, customer,
     assert commands == ["aggregate users"]
     plan = User.objects.filter(pk__in=[customer.pk]).explain()
     assert "$expr" not in plan
+
+
+@pytest.mark.parametrize("text", ["97765 43210", "+91 97765-43210", "Meera@example.com", "{pk}"])
+def test_the_trace_is_searched_by_who_did_it_over_all_days(console, support, text):
+    meera = AdminFactory(phone="+919776543210", email="Meera@example.com")
+    other = AdminFactory()
+    plan = PlanFactory(stock=0)
+    for number, actor in enumerate((meera, other, meera)):
+        with time_machine.travel(timezone.now() - timedelta(days=100 * number), tick=False):
+            restock(plan=plan, delta=1, note=str(number), actor=actor, key=str(number))
+    address = f"{TRACE}?{urlencode({'q': text.format(pk=plan.pk)})}"
+    found = [row.after["note"] for row in support.get(address).context["cl"].result_list]
+    assert found == (["0", "1", "2"] if "pk" in text else ["0", "2"])
+    assert shown(console, f"{TRACE}?q=nobody@example.com") == ([], "")
+    # Of a number that nobody has, and of one that is none, there is nothing either.
+    assert shown(console, f"{TRACE}?q=9876599999")[0] == []
+
+
+@pytest.mark.parametrize("query", ["9776543210", "order.refund", "a" * 24])
+def test_every_search_of_the_trace_is_read_along_an_index_in_its_order(admin_user, query):
+    AdminFactory(phone="+919776543210")
+    request = RequestFactory().get(TRACE, {"q": query})
+    request.user = admin_user
+    cl = admin.site._registry[AuditEvent].get_changelist_instance(request)
+    plan = cl.queryset[:51].explain()
+    assert "audit_" in plan and "audit_recent" not in plan and '"COLLSCAN"' not in plan

@@ -134,7 +134,44 @@ def test_support_reads_a_plan_and_a_platform_without_a_form(support):
     for kind, document in (("plan", plan), ("platform", plan.platform)):
         address = reverse(f"admin:catalog_{kind}_change", args=[document.pk])
         answer = support.get(address)
-        assert (answer.status_code, 'name="seen"' in answer.content.decode()) == (200, False)
+        text = answer.content.decode()
+        assert (answer.status_code, 'name="seen"' in text, 'name="price"' in text) == (
+            200,
+            False,
+            False,
+        )
+        if kind == "plan":
+            assert ("₹199<" in text, "₹299<" in text, "19900" in text) == (True, True, False)
+
+
+def test_a_plans_page_leads_to_its_stock_and_its_prices(console, support):
+    plan = PlanFactory(stock=7)
+    address = reverse("admin:catalog_plan_change", args=[plan.pk])
+    console.post(address, {**form_of(console, plan), "price": "249.50"})
+    restock(plan=PlanFactory(stock=0), delta=1, note="other", actor=None, key="other")
+    stock, prices, pool = support.get(address).context["document_links"]
+    moves = support.get(stock.url).context["cl"].result_list
+    assert [(move.plan_id, move.delta) for move in moves] == [(plan.pk, 7)]
+    page = support.get(prices.url)
+    assert [event.action for event in page.context["cl"].result_list] == [
+        "plan.change",
+        "plan.restock",
+    ]
+    assert "price: ₹249.50" in page.content.decode()
+    assert support.get(pool.url).status_code == 200
+
+
+@pytest.mark.parametrize("delta", ["99999999999999999999", "-99999999999999999999"])
+def test_numbers_that_cannot_be_are_said_and_change_nothing(console, command, delta):
+    plan = PlanFactory(stock=7)
+    url = reverse("admin:catalog_plan_restock", args=[plan.pk])
+    answer = command(console, url, delta=delta, note="x")
+    assert (answer.status_code, list(answer.context["form"].errors)) == (400, ["delta"])
+    address = reverse("admin:catalog_plan_change", args=[plan.pk])
+    answer = console.post(address, {**form_of(console, plan), "duration_days": "9" * 18})
+    assert list(answer.context["adminform"].form.errors) == ["duration_days"]
+    plan.refresh_from_db()
+    assert (plan.stock, plan.duration_days) == (7, 30)
 
 
 def test_restocking_and_buying_at_once_loses_no_unit(admin_user):
