@@ -89,13 +89,17 @@ def give_money(user: User, amount_paise: int) -> None:
     )
 
 
+# Letters that no number written in hexadecimal has: tests look for it in whole documents.
+PIN = "pin-4321"
+
+
 def add_account(plan: Plan, *, seats: int = 1, login: str = "") -> Credential:
     """Put an account with a known password into the plan's pool."""
     return add_credential(
         plan=plan,
         login=login or f"{secrets.token_hex(4)}@example.com",
         password="s3cret-Pa55",
-        pin="4321",
+        pin=PIN,
         seats=seats,
         actor=None,
     )

@@ -11,6 +11,7 @@ from notifications.models import Notification
 from orders.books import check_books
 from orders.models import Order
 from tests.browser.conftest import PHONE, WIDE, Shop
+from tests.factories import PIN
 from wallet.models import Recharge, WalletTransaction
 
 NUMBER = "+919876500001"
@@ -57,7 +58,7 @@ def test_a_stranger_logs_in_tops_up_buys_and_reads_the_login(
     page.get_by_role("button", name="Show the login").click()
     expect(page.locator("#cred-login")).to_have_text("nataka.one@accounts.example")
     expect(page.locator("#cred-password")).to_have_text("s3cret-Pa55")
-    expect(page.locator("#cred-pin")).to_have_text("4321")
+    expect(page.locator("#cred-pin")).to_have_text(PIN)
     page.get_by_role("button", name="Copy password").click()
     expect(page.locator("#live")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "s3cret-Pa55"

@@ -8,7 +8,7 @@ from ottsonly.models import AuditEvent
 from subscriptions import admin_pool, imports
 from subscriptions.imports import continue_imports
 from subscriptions.models import Credential, CredentialImport, ImportPart, Reveal, Subscription
-from tests.factories import CustomerFactory, PlanFactory, add_account, buy, give_money
+from tests.factories import PIN, CustomerFactory, PlanFactory, add_account, buy, give_money
 
 pytestmark = pytest.mark.django_db
 ADD = reverse("admin:subscriptions_credentialimport_add")
@@ -157,7 +157,7 @@ def test_a_new_password_is_told_to_the_holders(console, command):
         "The password is stored; 2 holders were told."
     ]
     account.refresh_from_db()
-    assert (account.password, account.pin, account.rotation_due) == ("n3w-Pa55", "4321", False)
+    assert (account.password, account.pin, account.rotation_due) == ("n3w-Pa55", PIN, False)
 
 
 def test_a_broken_account_is_retired_and_its_holders_moved(console, command):

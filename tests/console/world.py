@@ -17,10 +17,10 @@ from subscriptions.models import Subscription
 from subscriptions.problems import report_problem
 from subscriptions.services import extend_subscription, reveal_credentials
 from telegram_alerts.models import Alert
-from tests.factories import PlanFactory, add_account, buy, give_money
+from tests.factories import PIN, PlanFactory, add_account, buy, give_money
 from wallet.models import OpenItem, Recharge, SourceRefund, WebhookEvent
 
-SECRETS = ("s3cret-Pa55", "seat@example.com", "seat2@example.com", "4321<")
+SECRETS = ("s3cret-Pa55", "seat@example.com", "seat2@example.com", PIN)
 
 
 def fill(customer: Any, admin_user: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from orders.refunds import refund_order
 from orders.services import place_order
 from subscriptions.models import Credential, Reveal, Subscription
 from tests.factories import (
+    PIN,
     AdminFactory,
     CustomerFactory,
     PlanFactory,
@@ -171,7 +172,7 @@ def test_secrets_lie_encrypted_in_the_database(customer, raw_client):
     account = add_account(plan, login="seat@example.com")
     raw = raw_client[connection.settings_dict["NAME"]]["credentials"].find_one({"_id": account.pk})
     text = repr(raw)
-    for secret in ("seat@example.com", "s3cret-Pa55", "4321"):
+    for secret in ("seat@example.com", "s3cret-Pa55", PIN):
         assert secret not in text.replace(str(account.pk), "")
     assert "s3cret" not in str(Credential.objects.get()) + repr(Credential.objects.get())
 

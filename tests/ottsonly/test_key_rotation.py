@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from orders.books import check_books
 from ottsonly.encryption import WrongKey
 from subscriptions.models import Credential
-from tests.factories import CustomerFactory, PlanFactory, add_account, buy, give_money
+from tests.factories import PIN, CustomerFactory, PlanFactory, add_account, buy, give_money
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def test_after_the_rotation_the_old_key_is_not_needed(settings):
     call_command("rotate_credential_keys")
     settings.CREDENTIAL_KEYS = [new]
     fresh = Credential.objects.get(pk=account.pk)
-    assert (fresh.login, fresh.password, fresh.pin) == ("seat@example.com", "s3cret-Pa55", "4321")
+    assert (fresh.login, fresh.password, fresh.pin) == ("seat@example.com", "s3cret-Pa55", PIN)
 
 
 def test_a_value_that_no_key_opens_is_named_and_kept(settings, raw_client):

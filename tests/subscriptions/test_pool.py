@@ -29,7 +29,15 @@ from subscriptions.services import (
     replace_credentials,
     reveal_credentials,
 )
-from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
+from tests.factories import (
+    PIN,
+    AdminFactory,
+    CustomerFactory,
+    PlanFactory,
+    add_account,
+    buy,
+    give_money,
+)
 from tests.rival import rival_before
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +91,7 @@ def test_the_old_password_is_none_and_the_account_stays_closed():
     assert account.rotation_due is True
     assert change_password(credential=account, password="other", actor=None) == 0
     account.refresh_from_db()
-    assert (account.rotation_due, account.pin) == (False, "4321")
+    assert (account.rotation_due, account.pin) == (False, PIN)
 
 
 def test_a_look_at_an_account_is_recorded_before_it_is_shown():

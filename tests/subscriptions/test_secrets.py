@@ -22,7 +22,7 @@ from tests.factories import AdminFactory, CustomerFactory, PlanFactory, buy, giv
 
 pytestmark = pytest.mark.django_db
 
-SECRETS = ("netra.seat@example.com", "Oba-9931-pw", "77318", "Kofi-4410-pw")
+SECRETS = ("netra.seat@example.com", "Oba-9931-pw", "pin-77318", "Kofi-4410-pw")
 
 
 @pytest.fixture

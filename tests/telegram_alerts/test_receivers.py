@@ -15,7 +15,15 @@ from ottsonly.models import PeriodicJob
 from ottsonly.signals import job_failing
 from telegram_alerts.models import Alert
 from telegram_alerts.texts import document_text
-from tests.factories import AdminFactory, PlanFactory, PlatformFactory, add_account, buy, give_money
+from tests.factories import (
+    PIN,
+    AdminFactory,
+    PlanFactory,
+    PlatformFactory,
+    add_account,
+    buy,
+    give_money,
+)
 from wallet.errors import InsufficientBalance
 from wallet.gateway import Payment
 from wallet.models import Recharge
@@ -94,7 +102,7 @@ def test_texts_are_escaped_masked_linked_and_hold_no_secret(buyer, settings):
     texts = list(Alert.objects.values_list("text", flat=True))
     assert len(texts) == 4
     for text in texts:
-        for secret in ("s3cret-Pa55", "4321", "seat@example.com", buyer.phone, buyer.phone[3:]):
+        for secret in ("s3cret-Pa55", PIN, "seat@example.com", buyer.phone, buyer.phone[3:]):
             assert secret not in text
         assert re.fullmatch(r"<b>[^<>]*</b>\n[^<>]*\n<a href=\"[^\"<>]*\">[^<>]*</a>", text)
     new_order = Alert.objects.get(kind="new_order").text
