@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts import codes
 from accounts.codes import HOUR, CodeSlot
 from accounts.errors import PhoneChangeRefused, SmsError, TooManyCodes
-from accounts.models import User
+from accounts.models import OneTimeCode, User
 from accounts.phones import mask_phone
 from accounts.services import forget_sessions
 from accounts.signals import phone_changed
@@ -20,6 +20,12 @@ from ottsonly.mongo import in_transaction
 CHANGES_PER_HOUR = 10
 TAKEN = "Another account has this number already. Log in with it, or choose another."
 STALE = "Your number was changed meanwhile. Please start again."
+
+
+def forget_codes(user: User) -> None:
+    """Delete the codes of changes of this user that were begun, with the numbers they went to."""
+    for purpose in ("old-phone", "new-phone"):
+        OneTimeCode.objects.filter(pk__startswith=f"{purpose}:{user.pk}:").delete()
 
 
 def old_phone_slot(user: User) -> CodeSlot:
@@ -69,8 +75,9 @@ def change_phone(
             actor=user,
             action="user.change_phone",
             target=user,
-            before={"phone": old_phone},
-            after={"phone": new_phone},
+            # Shortened: the trace is kept for ever, also when the account is deleted.
+            before={"phone": mask_phone(old_phone)},
+            after={"phone": mask_phone(new_phone)},
         )
         phone_changed.send(sender=User, user=fresh, old_phone=old_phone)
 

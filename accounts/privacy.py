@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.errors import DeletionRefused
 from accounts.models import LoginSession, OneTimeCode, User
+from accounts.phone_change import forget_codes
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
 
@@ -75,6 +76,7 @@ def delete_account(*, user: User) -> None:
             if hasattr(room, "forget"):
                 room.forget(fresh)
         OneTimeCode.objects.filter(phone=fresh.phone).delete()
+        forget_codes(fresh)
         LoginSession.objects.filter(user_id=fresh.pk).delete()
         blank = {
             field: ""

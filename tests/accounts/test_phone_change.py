@@ -76,8 +76,8 @@ def test_both_codes_change_the_number_and_end_the_other_sessions(
     event = AuditEvent.objects.get(action="user.change_phone")
     assert (event.actor_id, event.before, event.after) == (
         user.pk,
-        {"phone": PHONE},
-        {"phone": NEW},
+        {"phone": "+91 98••• ••210"},
+        {"phone": "+91 98••• ••678"},
     )
     notice = Notification.objects.get()
     assert notice.title == "Your phone number was changed"

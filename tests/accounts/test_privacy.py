@@ -11,7 +11,9 @@ from bson import encode
 from django.db import connection
 from django.test import Client
 
+from accounts import codes
 from accounts.models import LoginSession, User
+from accounts.phone_change import change_phone, new_phone_slot, old_phone_slot
 from catalog.models import StockWatch
 from notifications.models import Notification
 from orders.books import check_books
@@ -30,6 +32,7 @@ from tests.factories import (
 from wallet.models import Recharge, SourceRefund, WebhookEvent
 
 pytestmark = pytest.mark.django_db
+PHONES = (b"9812345678", b"9822222222", b"9833333333")
 
 
 @pytest.fixture
@@ -86,6 +89,20 @@ def test_the_export_holds_what_is_theirs_and_no_login_details(person, client_for
 def test_the_person_goes_and_the_books_stay(person, client_for, settings):
     subscription = used_up(person)
     StockWatch.objects.create(user=person, plan=subscription.plan)
+    # The number was another one, and a further change was begun.
+    User.objects.filter(pk=person.pk).update(phone="+919822222222")
+    person.refresh_from_db()
+    codes.send_code(old_phone_slot(person), ip="")
+    code = codes.send_code(new_phone_slot(person, "+919812345678"), ip="")
+    change_phone(
+        user=person,
+        old_phone="+919822222222",
+        new_phone="+919812345678",
+        code=code,
+        ip="",
+        session_key=None,
+    )
+    codes.send_code(new_phone_slot(person, "+919833333333"), ip="")
     assert post_hook(settings) == 204
     elsewhere, client = client_for(person), client_for(person)
     page = client.get("/profile/data/").content.decode()
@@ -103,7 +120,7 @@ def test_the_person_goes_and_the_books_stay(person, client_for, settings):
     # Nowhere in the database is anything of the person left.
     for name in connection.database.list_collection_names():
         raw = b"".join(encode(row) for row in connection.database[name].find())
-        for trace in (b"9812345678", b"Asha Verma", b"asha.verma@example.com"):
+        for trace in (*PHONES, b"Asha Verma", b"asha.verma@example.com"):
             assert trace not in raw, name
 
 

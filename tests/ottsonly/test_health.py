@@ -1,6 +1,10 @@
 """Probes and figures: what a machine may ask, and what a stranger learns from it."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -14,6 +18,7 @@ from wallet.errors import InsufficientBalance
 
 pytestmark = pytest.mark.django_db
 TOKEN = "figures-for-prometheus-only"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -139,3 +144,40 @@ def test_figures_tell_of_jobs_and_outbox(client, settings, working):
     assert found["shop_outbox_depth", ("state", "pending")] == 2
     assert found["shop_outbox_depth", ("state", "failed")] == 1
     assert 100 <= found[("shop_outbox_age_seconds",)] < 160
+
+
+WEB_PROCESS = """
+import sys
+import django
+django.setup()
+from ottsonly.metrics import gateway_timed, purchase_counted
+for _unused in range(int(sys.argv[1])):
+    with purchase_counted("purchase"):
+        pass
+with gateway_timed("create_order"):
+    pass
+"""
+
+
+@pytest.mark.load
+def test_counts_of_several_web_processes_are_read_as_one_sum(
+    client, settings, working, tmp_path, monkeypatch
+):
+    settings.METRICS_TOKEN = TOKEN
+    ready = os.environ | {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "ottsonly.settings",
+    }
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WEB_PROCESS, str(count)], cwd=ROOT, env=ready)
+        for count in (2, 3)
+    ]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0]
+    # Whichever process answers, here a third: it reads what all of them left in the folder.
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    found = figures(client)
+    assert found["shop_purchases_total", ("kind", "purchase")] == 5
+    calls = ("call", "create_order"), ("outcome", "ok")
+    assert found["shop_gateway_seconds_count", *calls] == 2
+    # What stands in the database is told once, not once for each process.
+    assert found["shop_job_last_duration_seconds", ("job", "send-alerts")] == 0.25
