@@ -16,6 +16,7 @@ from notifications.broadcasts import (
     count_audience,
     create_broadcast,
     edit_broadcast,
+    fingerprint,
     read_count,
     start_broadcast,
     stop_broadcast,
@@ -113,6 +114,11 @@ class SendBroadcast(Command):
     name, label, button = "send", _("Preview and send"), _("Send it now")
     permission = "notifications.change_broadcast"
     document: Broadcast
+
+    @property
+    def _action(self) -> str:
+        # The key fits what was looked at: a draft that somebody changed since is looked at again.
+        return f"{super()._action}.{fingerprint(self.document)}"
 
     def is_offered(self) -> bool:
         return self.document.state == Broadcast.State.DRAFT

@@ -5,6 +5,8 @@ that writes its notices and moves the cursor, so a kill or a second worker neith
 skips anybody. What is previewed is found by the same reads as what is sent.
 """
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -38,6 +40,12 @@ def _said(broadcast: Broadcast) -> dict[str, Any]:
     """Return what an operator chose, as plain values for the trace."""
     values = {name: getattr(broadcast, name) for name in CHOSEN}
     return {name: str(value) for name, value in values.items() if value not in (None, "")}
+
+
+def fingerprint(broadcast: Broadcast) -> str:
+    """Return a short text that is another one when what is said, or to whom, is changed."""
+    values = json.dumps(_said(broadcast), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
 
 
 def create_broadcast(*, broadcast: Broadcast, actor: Any) -> None:
@@ -79,19 +87,22 @@ def edit_broadcast(*, broadcast: Broadcast, actor: Any) -> None:
 
 
 def start_broadcast(*, broadcast: Broadcast, actor: Any, expected_count: int | None) -> None:
-    """Let the worker send a draft; started twice is started once.
+    """Let the worker send a draft as it was looked at; started twice is started once.
 
     Args:
+        broadcast: as the operator saw it.
         expected_count: what the preview counted; None where it stopped counting.
 
     Raises:
-        BroadcastRefused: it was stopped.
+        BroadcastRefused: it was stopped, or somebody changed it since.
     """
+    seen = {name: getattr(broadcast, name) for name in CHOSEN}
 
     def work() -> None:
         started = Broadcast.objects.filter(
             pk=broadcast.pk,
             state__in=sources(Broadcast.TRANSITIONS, Broadcast.State.SENDING),
+            **seen,
         ).update(
             state=Broadcast.State.SENDING, started_at=clock.now(), expected_count=expected_count
         )
@@ -102,8 +113,12 @@ def start_broadcast(*, broadcast: Broadcast, actor: Any, expected_count: int | N
                 target=broadcast,
                 after={"audience": broadcast.audience, "expected": expected_count},
             )
-        elif Broadcast.objects.get(pk=broadcast.pk).state == Broadcast.State.STOPPED:
+            return
+        state = Broadcast.objects.get(pk=broadcast.pk).state
+        if state == Broadcast.State.STOPPED:
             raise BroadcastRefused(_("This notice was stopped. Write a new one."))
+        if state == Broadcast.State.DRAFT:
+            raise BroadcastRefused(_("Somebody changed this notice just now. Look at it again."))
 
     in_transaction(work)
 

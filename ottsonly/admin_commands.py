@@ -167,7 +167,13 @@ class Command:
         form = self.form_class(self.request.POST, self.request.FILES, initial=self.initial())
         if key is None:
             form.is_valid()
-            form.add_error(None, _t("This page was open too long. Please look at it again."))
+            form.add_error(
+                None,
+                _t(
+                    "This page was open too long, or was changed by somebody else. Please look at "
+                    "it again."
+                ),
+            )
             return self._ask(form, self._new_key(), status=400)
         if not form.is_valid():
             return self._ask(form, given, status=400)

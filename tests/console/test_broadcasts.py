@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from notifications.broadcasts import send_broadcasts
+from notifications.broadcasts import send_broadcasts, start_broadcast
+from notifications.errors import BroadcastRefused
 from notifications.models import Broadcast, Notification
 from ottsonly.models import AuditEvent
 from tests.factories import CustomerFactory, PlatformFactory
@@ -58,6 +59,27 @@ def test_what_is_sent_is_not_changed_any_more(console, command):
     assert command(console, address(broadcast, "send")).status_code == 409
     send_broadcasts()
     assert Notification.objects.count() == 0
+
+
+def test_only_what_was_looked_at_is_sent(console, admin_user):
+    console.post(ADD, FIELDS)
+    broadcast = Broadcast.objects.get()
+    key = console.get(address(broadcast, "send")).context["key"]
+    # Meanwhile somebody else rewrites the draft.
+    console.post(address(broadcast), {**FIELDS, "title": "Not what I saw"})
+    answer = console.post(address(broadcast, "send"), {"command_key": key})
+    assert (answer.status_code, "Not what I saw" in answer.content.decode()) == (400, True)
+    # At the very moment of the start, too.
+    stale = Broadcast.objects.get()
+    console.post(address(broadcast), FIELDS)
+    with pytest.raises(BroadcastRefused):
+        start_broadcast(broadcast=stale, actor=admin_user, expected_count=None)
+    assert Broadcast.objects.get().state == "draft"
+    assert not AuditEvent.objects.filter(action="broadcast.send").exists()
+    key = console.get(address(broadcast, "send")).context["key"]
+    for _unused in range(2):
+        assert console.post(address(broadcast, "send"), {"command_key": key}).status_code == 302
+    assert AuditEvent.objects.filter(action="broadcast.send").count() == 1
 
 
 @pytest.mark.parametrize(
