@@ -127,9 +127,15 @@ def register_jobs() -> None:
 
 def run_due_jobs() -> int:
     """Run each job that is due once and return how many were run; stops between two when asked."""
-    found = PeriodicJob.objects.in_bulk([job.name for job in configured_jobs()])
+    configured = configured_jobs()
+    names = [job.name for job in configured]
+    found = PeriodicJob.objects.in_bulk(names)
+    if len(found) < len(names):
+        # A worker of an older version, started since, dropped what it does not know.
+        register_jobs()
+        found = PeriodicJob.objects.in_bulk(names)
     ran = 0
-    for job in configured_jobs():
+    for job in configured:
         if stopping():
             break
         document = found.get(job.name)
@@ -144,10 +150,13 @@ def run_due_jobs() -> int:
 
 def seconds_to_next(*, at_most: float) -> float:
     """Return how long nothing is due, at most `at_most` seconds."""
-    first = PeriodicJob.objects.order_by("next_run").values_list("next_run", flat=True).first()
-    if first is None:
+    names = [job.name for job in configured_jobs()]
+    times = PeriodicJob.objects.filter(pk__in=names).values_list("next_run", "claimed_until")
+    # What another worker is at is due when its claim lapses, however long ago it was to run again.
+    due = [claimed_until or next_run for next_run, claimed_until in times]
+    if not due:
         return at_most
-    return min(at_most, max(0.05, (first - timezone.now()).total_seconds()))
+    return min(at_most, max(0.05, (min(due) - timezone.now()).total_seconds()))
 
 
 def _is_due(document: PeriodicJob, now: datetime) -> bool:

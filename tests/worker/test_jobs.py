@@ -215,6 +215,30 @@ def test_the_pause_ends_when_the_first_job_is_due(make_jobs):
         assert seconds_to_next(at_most=0.2) == 0.2
 
 
+def test_a_job_that_another_worker_is_at_lets_this_one_rest(make_jobs):
+    (job,) = make_jobs("first", every=2)
+    with time_machine.travel(NOON, tick=False) as clock:
+        PeriodicJob.objects.update(next_run=NOON)
+        assert claim_job(job, PeriodicJob.objects.get())
+        # Its next run is past by now, but its claim is not.
+        clock.move_to(NOON + timedelta(seconds=10))
+        assert seconds_to_next(at_most=1.0) == 1.0
+        clock.move_to(NOON + timedelta(seconds=jobs.LEASE_SECONDS))
+        assert seconds_to_next(at_most=1.0) == 0.05
+
+
+def test_a_job_that_an_older_worker_dropped_is_made_again(make_jobs, settings):
+    make_jobs("first", "second")
+    newer = settings.PERIODIC_JOBS
+    # A worker of a version that knows only the first starts while this one runs.
+    settings.PERIODIC_JOBS = newer[:1]
+    register_jobs()
+    assert PeriodicJob.objects.count() == 1
+    settings.PERIODIC_JOBS = newer
+    assert run_due_jobs() == 2
+    assert sorted(DONE) == ["first", "second"]
+
+
 def test_every_configured_job_can_be_found_and_has_one_rhythm(db):
     found = jobs.configured_jobs()
     assert len({job.name for job in found}) == len(found)
