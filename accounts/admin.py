@@ -33,6 +33,8 @@ class UserCommand(Command):
     def facts(self) -> list[tuple[Any, Any]]:
         user = self.document
         state = _t("active") if user.is_active else _t("disabled")
+        if user.is_deleted:
+            state = _t("deleted")
         return [
             (_("Name"), user.name or "–"),
             (_("Phone"), user.phone_display),
@@ -67,7 +69,7 @@ class Enable(UserCommand):
     name, label, button = "enable", _("Enable"), _("Enable this account")
 
     def is_offered(self) -> bool:
-        return not self.document.is_active
+        return not self.document.is_active and not self.document.is_deleted
 
     def effects(self, data: dict[str, Any]) -> list[str]:
         return [_t("This person can log in again with a code sent to the phone.")]
@@ -102,6 +104,9 @@ class ChangeRole(UserCommand):
 
     name, label, button = "change_role", _("Change role"), _("Change the role")
     form_class, confirms, error_field = RoleForm, True, "role"
+
+    def is_offered(self) -> bool:
+        return not self.document.is_deleted
 
     def initial(self) -> dict[str, Any]:
         return {"role": self.document.role}
@@ -179,6 +184,8 @@ class UserAdmin(WindowedAdmin):
 
     @admin.display(description=_("Account"))
     def account(self, user: User) -> SafeString:
+        if user.is_deleted:
+            return chip(_("deleted"))
         return chip(_("active"), "good") if user.is_active else chip(_("disabled"), "bad")
 
     def search(self, text: str) -> dict[str, Any] | None:

@@ -19,6 +19,9 @@ from accounts.permissions import ADMIN_PERMISSIONS, SUPPORT_PERMISSIONS
 from accounts.phones import display_phone, mask_phone
 from ottsonly.encryption import EncryptedManager, EncryptedTextField, keyed_hash
 
+# What stands before a random text where the phone of a deleted account was.
+GONE = "gone-"
+
 
 class User(AbstractBaseUser):
     """A customer or a member of the staff, known by the phone; there are no passwords."""
@@ -78,6 +81,11 @@ class User(AbstractBaseUser):
     @property
     def is_customer(self) -> bool:
         return self.is_active and self.role == self.Role.USER
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the person asked to be forgotten; only the books still refer to the account."""
+        return self.phone.startswith(GONE)
 
     @property
     def display_name(self) -> str:

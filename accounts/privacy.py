@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.errors import DeletionRefused
-from accounts.models import LoginSession, OneTimeCode, User
+from accounts.models import GONE, LoginSession, OneTimeCode, User
 from accounts.phone_change import forget_codes
 from ottsonly.audit import record_event
 from ottsonly.mongo import in_transaction
@@ -85,7 +85,7 @@ def delete_account(*, user: User) -> None:
         }
         User.objects.filter(pk=fresh.pk).update(
             # Unguessable, so that nobody can log in by it, and no phone at all.
-            phone=f"gone-{secrets.token_hex(7)}",
+            phone=f"{GONE}{secrets.token_hex(7)}",
             is_active=False,
             session_epoch=F("session_epoch") + 1,
             **blank,

@@ -138,6 +138,7 @@ def change_role(*, user: User, role: str, actor: User | None) -> None:
     Raises:
         LastAdmin: the shop would be left without an active admin.
         PermissionDenied: the actor is no active admin.
+        AccountDisabled: the account is deleted.
     """
     _change(user, actor, {"role": User.Role(role).value}, "user.change_role")
 
@@ -148,6 +149,7 @@ def set_active(*, user: User, is_active: bool, actor: User | None) -> None:
     Raises:
         LastAdmin: the shop would be left without an active admin.
         PermissionDenied: the actor is no active admin.
+        AccountDisabled: the account is deleted.
     """
     action = "user.enable" if is_active else "user.disable"
     _change(user, actor, {"is_active": is_active}, action)
@@ -161,6 +163,8 @@ def _change(user: User, actor: User | None, fields: dict[str, Any], action: str)
         RoleGuard.objects.filter(pk=GUARD).update(changes=F("changes") + 1)
         _require_admin(actor)
         fresh = User.objects.get(pk=user.pk)
+        if fresh.is_deleted:
+            raise AccountDisabled("This account is deleted. Nobody can log in to it any more.")
         before = {name: getattr(fresh, name) for name in fields}
         was_admin = fresh.is_admin
         for name, value in fields.items():

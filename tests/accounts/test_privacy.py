@@ -12,8 +12,10 @@ from django.db import connection
 from django.test import Client
 
 from accounts import codes
+from accounts.errors import AccountDisabled
 from accounts.models import LoginSession, User
 from accounts.phone_change import change_phone, new_phone_slot, old_phone_slot
+from accounts.services import change_role, set_active
 from catalog.models import StockWatch
 from notifications.models import Notification
 from orders.books import check_books
@@ -175,6 +177,15 @@ def test_the_same_phone_begins_anew(person):
     delete_account(user=person)
     fresh = CustomerFactory(phone="+919812345678")
     assert fresh.pk != person.pk
+    # What is deleted stays so: nobody can be let in again, or made an admin.
+    for change in ({"is_active": True}, {"role": "admin"}):
+        with pytest.raises(AccountDisabled):
+            (set_active if "is_active" in change else change_role)(
+                user=person, actor=None, **change
+            )
+    gone = User.objects.get(pk=person.pk)
+    assert (gone.is_deleted, gone.is_active, gone.role) == (True, False, "user")
+    assert not fresh.is_deleted
 
 
 @pytest.mark.parametrize(
