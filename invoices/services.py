@@ -45,15 +45,26 @@ def issue_due_documents() -> int:
     if not settings.SELLER_GSTIN:
         return 0
     issued, failed = 0, None
-    for due in DueDocument.objects.order_by("created_at")[:BATCH]:
-        if not may_continue():
+    stuck: list[str] = []
+    while may_continue():
+        waiting = DueDocument.objects.exclude(pk__in=stuck).order_by("created_at")
+        found = list(waiting[:BATCH])
+        before = len(stuck)
+        for due in found:
+            if not may_continue():
+                break
+            try:
+                if issue(due) is not None:
+                    issued += 1
+                    continue
+            except Exception as error:
+                # One paper that cannot be written must not keep the others waiting.
+                logger.exception("%s was not issued", due)
+                failed = failed or error
+            stuck.append(due.pk)
+        # What fails or waits for its invoice must not hide what is behind it.
+        if len(found) < BATCH or len(stuck) == before:
             break
-        try:
-            issued += issue(due) is not None
-        except Exception as error:
-            # One paper that cannot be written must not keep the others waiting.
-            logger.exception("%s was not issued", due)
-            failed = failed or error
     if failed is not None:
         raise failed
     return issued

@@ -395,10 +395,12 @@ def deliver_waiting_orders(*, limit: int = 100) -> int:
     """
     delivered = seat_those_without(limit=limit)
     empty: set[ObjectId] = set()
+    stuck: set[ObjectId] = set()
     while True:
         waiting = Order.objects.waiting().filter(delivery=Delivery.INSTANT)
-        found = list(waiting.exclude(plan_id__in=list(empty)).order_by("created_at")[:limit])
-        before = len(empty)
+        waiting = waiting.exclude(plan_id__in=list(empty)).exclude(pk__in=list(stuck))
+        found = list(waiting.order_by("created_at")[:limit])
+        before = len(empty) + len(stuck)
         for order in found:
             if order.plan_id in empty:
                 continue
@@ -411,10 +413,11 @@ def deliver_waiting_orders(*, limit: int = 100) -> int:
                 empty.add(order.plan_id)
             except DeliveryRefused:
                 # Delivered or refunded since the list was read, or together with an earlier order.
-                continue
+                stuck.add(order.pk)
             except Exception:
                 # One order that cannot be delivered must not keep the others waiting.
                 logger.exception("order %s could not be delivered", order.number)
-        # Plans without a free seat must not hide those behind them.
-        if len(found) < limit or len(empty) == before:
+                stuck.add(order.pk)
+        # Plans without a free seat, and orders that fail, must not hide those behind them.
+        if len(found) < limit or len(empty) + len(stuck) == before:
             return delivered

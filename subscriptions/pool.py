@@ -308,15 +308,20 @@ def seat_those_without(*, limit: int = 100) -> int:
     """Give free seats to subscriptions that lost theirs, the longest first; return how many."""
     seated = 0
     empty: set[ObjectId] = set()
+    stuck: set[ObjectId] = set()
     while True:
         waiting = Subscription.objects.without_seat()
-        found = list(waiting.exclude(plan_id__in=list(empty))[:limit])
-        before = len(empty)
+        waiting = waiting.exclude(plan_id__in=list(empty)).exclude(pk__in=list(stuck))
+        found = list(waiting[:limit])
+        before = len(empty) + len(stuck)
         for subscription in found:
-            if subscription.plan_id in empty or not subscription.is_running(clock.now()):
+            if subscription.plan_id in empty:
                 continue
             if not jobs.may_continue():
                 return seated
+            if not subscription.is_running(clock.now()):
+                stuck.add(subscription.pk)
+                continue
             try:
                 replace_credentials(
                     subscription=subscription,
@@ -329,10 +334,11 @@ def seat_those_without(*, limit: int = 100) -> int:
                 empty.add(subscription.plan_id)
             except ReplacementRefused:
                 # Seated or ended since the list was read.
-                continue
+                stuck.add(subscription.pk)
             except Exception:
-                # One that cannot be seated must not keep the others, and all orders, waiting.
+                # One that cannot be seated must keep neither the others nor new orders waiting.
                 logger.exception("subscription %s could not be seated", subscription.pk)
-        # Plans without a free seat must not hide those behind them.
-        if len(found) < limit or len(empty) == before:
+                stuck.add(subscription.pk)
+        # Plans without a free seat, and what fails, must not hide those behind them.
+        if len(found) < limit or len(empty) + len(stuck) == before:
             return seated

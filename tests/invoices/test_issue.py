@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError
 
+from invoices import services
 from invoices.errors import SeriesFull
 from invoices.models import CreditNote, DueDocument, Invoice, Series, financial_year
 from invoices.services import issue
@@ -147,15 +148,16 @@ def test_a_second_invoice_of_an_order_is_refused_and_draws_no_number(sell, issue
     assert (Invoice.objects.count(), Series.objects.get().last) == (1, 1)
 
 
-def test_one_paper_that_cannot_be_written_keeps_no_other_waiting(sell, issue_due):
-    sell(), sell()
-    broken = DueDocument.objects.order_by("created_at").first()
-    DueDocument.objects.filter(pk=broken.pk).delete()
+def test_papers_that_cannot_be_written_keep_no_other_waiting(sell, issue_due, monkeypatch):
+    monkeypatch.setattr(services, "BATCH", 2)
+    sell()
     old = datetime(2020, 1, 1, tzinfo=UTC)
-    DueDocument.objects.create(key=f"order:{'0' * 24}", kind="INV", created_at=old)
+    for number in range(5):
+        DueDocument.objects.create(key=f"order:{number:024}", kind="INV", created_at=old)
     with pytest.raises(Order.DoesNotExist):
         issue_due()
     assert (Invoice.objects.count(), Series.objects.get().last) == (1, 1)
+    assert DueDocument.objects.count() == 5
 
 
 def test_a_series_ends_before_its_numbers_grow_too_long(sell, issue_due):

@@ -7,8 +7,9 @@ from cryptography.fernet import Fernet
 from django.db import connection
 
 from notifications.models import Notification
+from orders import services
 from orders.books import check_books
-from orders.services import deliver_waiting_orders, deliver_with_new
+from orders.services import deliver, deliver_waiting_orders, deliver_with_new
 from ottsonly import clock
 from ottsonly.models import AuditEvent
 from subscriptions import pool
@@ -282,6 +283,29 @@ def test_plans_with_an_empty_pool_do_not_hide_those_behind_them():
     add_account(full)
     assert deliver_waiting_orders(limit=2) == 1
     assert fresh(last).holds_seat
+
+
+def test_what_fails_for_ever_holds_up_nobody_who_waits_behind_it(monkeypatch):
+    plan, pooled = PlanFactory(), PlanFactory()
+    broken = buyers(plan, 3)
+    (last,) = buyers(pooled, 1)
+    add_account(pooled)
+    lost = {"delivered_at": clock.now(), "seat_lost_at": clock.now()}
+    Subscription.objects.filter(pk=broken[0].pk).update(**lost)
+    tried = []
+
+    def fail(*, subscription, **_more):
+        tried.append(subscription.pk)
+        raise RuntimeError("broken")
+
+    def fail_or_deliver(*, order):
+        return fail(subscription=order) if order.plan_id == plan.pk else deliver(order=order)
+
+    monkeypatch.setattr(pool, "replace_credentials", fail)
+    monkeypatch.setattr(services, "deliver", fail_or_deliver)
+    assert deliver_waiting_orders(limit=1) == 1
+    assert fresh(last).holds_seat
+    assert len(tried) == len(set(tried)) == 4
 
 
 def test_who_waits_for_hands_is_found_along_an_index():
