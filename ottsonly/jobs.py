@@ -218,7 +218,7 @@ def _note(job: Job, claim: str, error: str, duration_ms: int) -> None:
         values: dict[str, Any] = {"claimed_until": None, "last_duration_ms": duration_ms}
         if error:
             failures = document.failures + 1
-            pause = min(LONGEST_RETRY_SECONDS, max(job.every, 1) * 2**failures)
+            pause = min(LONGEST_RETRY_SECONDS, max(job.every, 1) * 2 ** min(failures, 10))
             retry = timezone.now() + timedelta(seconds=pause)
             values |= {"failures": failures, "last_error": error, "next_run": retry}
         else:

@@ -399,6 +399,8 @@ class OpenItemAdmin(WindowedAdmin):
 
 # A payment takes minutes; what is pending longer was given up, or its news was lost.
 STUCK_AFTER = timedelta(minutes=30)
+# Razorpay takes a refund within minutes and ends it within days.
+UNANSWERED_AFTER = timedelta(days=7)
 
 needs_hands(
     Work(
@@ -444,6 +446,24 @@ needs_hands(
         url=lambda: f"{reverse('admin:wallet_webhookevent_changelist')}?state__exact=received",
         permission="wallet.view_webhookevent",
         order=66,
+        urgent=True,
+    )
+)
+needs_hands(
+    Work(
+        name="source_refunds.unanswered",
+        title=_("Refunds to their source that have not ended in a week"),
+        model=SourceRefund,
+        stages=lambda now: counted(
+            {
+                "state": SourceRefund.State.REQUESTED.value,
+                "created_at": {"$lte": moment(now - UNANSWERED_AFTER)},
+            },
+            age="created_at",
+        ),
+        url=lambda: f"{reverse('admin:wallet_sourcerefund_changelist')}?state__exact=requested",
+        permission="wallet.view_sourcerefund",
+        order=67,
         urgent=True,
     )
 )

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CURRENCY = "INR"
+# More is a mistake of somebody's, and would not fit into the database's 64 bits for ever.
+MOST_PAISE = 10**15
 PAGE = 100
 # A repeat that is safe is made this often at most, and only while the first wait is not used up.
 TRIES = 3
@@ -293,4 +295,6 @@ def _paise(record: Any, name: str) -> int:
     # A fraction of a paisa is no amount; a boolean is an int to Python.
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is no whole number of paise")
+    if not 0 <= value <= MOST_PAISE:
+        raise ValueError(f"{name} is no amount")
     return value

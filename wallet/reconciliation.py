@@ -249,7 +249,9 @@ def reconcile(*, since: datetime, until: datetime | None = None) -> Report:
 
 
 def _account_for_payments(payments: list[Payment], report: Report) -> None:
-    found = Recharge.objects.filter(razorpay_order_id__in=[p.order_id for p in payments])
+    # An empty text is in no index: the partial one holds the orders that there are.
+    orders = {payment.order_id for payment in payments} - {""}
+    found = Recharge.objects.filter(razorpay_order_id__in=orders)
     by_order = {recharge.razorpay_order_id: recharge for recharge in found}
     for payment in _in_time(payments):
         if not payment.was_captured and payment.status != "authorized":

@@ -20,6 +20,7 @@ from ottsonly.audit import record_event
 from ottsonly.jobs import may_continue
 from ottsonly.money import format_rupees
 from ottsonly.mongo import in_transaction
+from ottsonly.states import sources
 from wallet.errors import (
     GatewayRefused,
     GatewayUnavailable,
@@ -266,7 +267,8 @@ def _finish(refund: SourceRefund, state: str, *, reason: str = "") -> str:
 
     def work() -> str:
         moved = SourceRefund.objects.filter(
-            pk=refund.pk, state=SourceRefund.State.REQUESTED
+            pk=refund.pk,
+            state__in=sources(SourceRefund.TRANSITIONS, SourceRefund.State(state)),
         ).update(state=state, finished_at=timezone.now(), failure_reason=reason[:200])
         fresh = SourceRefund.objects.select_related("recharge").get(pk=refund.pk)
         if moved != 1:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from django.db import IntegrityError
 
 from orders.books import check_books
 from orders.errors import RefundRefused
@@ -10,6 +11,7 @@ from orders.models import Order, Refund
 from orders.quotes import quote_for, read_quote
 from orders.refunds import cancel_and_refund
 from orders.services import renew
+from orders.signals import order_refunded
 from subscriptions.errors import CancellationRefused
 from subscriptions.models import Credential, Subscription
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
@@ -99,3 +101,19 @@ def test_what_was_never_delivered_ends_only_with_all_its_orders_refunded(custome
     assert balance_of(customer.pk) == 500_00
     assert Subscription.objects.get().state == "cancelled"
     assert list(check_books()) == []
+
+
+def test_a_failed_write_of_a_listener_does_not_pass_for_a_cancellation(running, customer):
+    first, second = Order.objects.order_by("created_at", "pk")
+
+    def write_twice(*, order, **_unused):
+        Order.objects.create(pk=order.pk)
+
+    order_refunded.connect(write_twice)
+    try:
+        with pytest.raises(IntegrityError):
+            cancel(running, {first.pk: 100_00, second.pk: 199_00})
+    finally:
+        order_refunded.disconnect(write_twice)
+    assert (balance_of(customer.pk), Refund.objects.count()) == (102_00, 0)
+    assert Subscription.objects.get().state == "active"

@@ -291,6 +291,11 @@ def test_another_body_under_a_known_name_is_another_event(recharge, send_hook):
     assert WebhookEvent.objects.count() == 2
 
 
+def _payment(**more):
+    entity = {"id": "pay_1", "order_id": "order_1", "currency": "INR", "status": "captured"}
+    return {"event": "payment.captured", "payload": {"payment": {"entity": entity | more}}}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -298,6 +303,8 @@ def test_another_body_under_a_known_name_is_another_event(recharge, send_hook):
         {"event": "payment.dispute.created", "payload": {"dispute": {"entity": []}}},
         {"event": "payment.captured", "payload": {"payment": {"entity": {"id": "pay_1"}}}},
         {"event": "payment.captured", "payload": None},
+        _payment(amount=2**63),
+        _payment(amount=-1),
     ],
 )
 def test_what_cannot_be_read_is_kept_and_acknowledged(recharge, post_signed, body):
