@@ -10,7 +10,6 @@ from accounts.models import TotpDevice
 from orders.books import check_books
 from ottsonly.admin_commands import issue_key
 from tests.factories import AdminFactory, CustomerFactory
-from tests.faults.mongo_proxy import WRITES
 from tests.faults.victims import Victims
 from wallet.models import Recharge, SourceRefund, WalletTransaction, WebhookEvent
 from wallet.recharges import start_recharge
@@ -34,21 +33,6 @@ def victims(razorpay):
     }
     with Victims(environment) as victims:
         yield victims
-
-
-def _each_kill(victims):
-    """The numbers of the commands that may leave something behind, of the whole run before.
-
-    Killed before a command is killed after the answer to the one before, and after whatever was
-    asked of Razorpay in between; so only the last one is killed after its answer, too. Of the reads
-    before the first write one is enough.
-    """
-    names = victims.proxy.names
-    assert 3 < len(names) < 60
-    first = next(at for at, name in enumerate(names, start=1) if name in WRITES)
-    numbers = [1, *range(max(2, first), len(names) + 1)]
-    kills = [{"kill_at": number} for number in numbers]
-    return [*kills, {"kill_at": len(names), "after_reply": True}]
 
 
 def _topup(key):
@@ -79,7 +63,7 @@ def test_a_callback_killed_at_any_command_loses_no_payment(victims, razorpay):
     _recharge, said = run("whole")
     assert said == "302"
     credited = []
-    for kill in _each_kill(victims):
+    for kill in victims.kills():
         recharge, said = run(str(kill), **kill)
         assert said == ""
         before = balance_of(recharge.user_id)
@@ -116,7 +100,7 @@ def test_a_web_hook_killed_at_any_command_is_applied_once(victims, razorpay):
     *_rest, said = run("whole")
     assert said == "204"
     stored_only = 0
-    for kill in _each_kill(victims):
+    for kill in victims.kills():
         recharge, event, headers, said = run(str(kill), **kill)
         assert said == ""
         stored = WebhookEvent.objects.filter(pk=event["event_id"]).first()
@@ -141,7 +125,7 @@ def test_a_start_killed_at_any_command_is_repaired_by_the_same_form(victims, raz
         return victims.post("/wallet/topup/", form, user=user, **kill)[0]
 
     assert run(CustomerFactory(), "whole") == "302"
-    for kill in _each_kill(victims):
+    for kill in victims.kills():
         user = CustomerFactory()
         assert run(user, "form", **kill) == ""
         assert run(user, "form") == "302"
@@ -177,7 +161,7 @@ def test_a_refund_to_source_killed_at_any_command_pays_once_or_not(victims, razo
     _recharge, said = run("whole")
     assert said == "302"
     requested = 0
-    for kill in _each_kill(victims):
+    for kill in victims.kills():
         recharge, said = run(str(kill), **kill)
         assert said == ""
         refund = SourceRefund.objects.filter(recharge_id=recharge.pk).first()

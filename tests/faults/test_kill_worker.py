@@ -59,20 +59,19 @@ def test_an_end_killed_at_any_command_is_whole_or_absent(transactional_db):
         assert output == "done"
         assert 15 < commands < 40
         counts: Counter[int] = Counter()
-        for kill_at in range(1, commands + 1):
-            for after_reply in (False, True):
-                both = [_over(plan) for _unused in range(2)]
-                output, _count = victims.run(EXPIRE, kill_at=kill_at, after_reply=after_reply)
-                assert output == ""
-                found = [_seen(item) for item in both]
-                whole = [item == ("expired", False, 1, 1) for item in found]
-                absent = [item == ("active", True, 0, 0) for item in found]
-                assert all(a or b for a, b in zip(whole, absent, strict=True)), found
-                counts[sum(whole)] += 1
-                held = Subscription.objects.filter(holds_seat=True).count()
-                assert Credential.objects.get(pk=account.pk).seats_used == held
-                expire_due()
-                assert [_seen(item) for item in both] == [("expired", False, 1, 1)] * 2
+        for kill in victims.kills():
+            both = [_over(plan) for _unused in range(2)]
+            output, _count = victims.run(EXPIRE, **kill)
+            assert output == ""
+            found = [_seen(item) for item in both]
+            whole = [item == ("expired", False, 1, 1) for item in found]
+            absent = [item == ("active", True, 0, 0) for item in found]
+            assert all(a or b for a, b in zip(whole, absent, strict=True)), found
+            counts[sum(whole)] += 1
+            held = Subscription.objects.filter(holds_seat=True).count()
+            assert Credential.objects.get(pk=account.pk).seats_used == held
+            expire_due()
+            assert [_seen(item) for item in both] == [("expired", False, 1, 1)] * 2
     # None ended, one of two, and both: the kills came before, between and after.
     assert set(counts) == {0, 1, 2}
     assert list(check_books()) == []

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection
 
-from tests.faults.mongo_proxy import KillingProxy
+from tests.faults.mongo_proxy import WRITES, KillingProxy
 
 
 def database_address() -> tuple[str, int]:
@@ -84,6 +84,20 @@ class Victims:
     def run(self, job: str, *, kill_at: int = 0, after_reply: bool = False) -> tuple[str, int]:
         """Run a job by its dotted path and return "done" ("" if killed) and the commands sent."""
         return self._send({"job": job}, kill_at, after_reply)
+
+    def kills(self) -> list[dict[str, Any]]:
+        """Return how to kill at each command of the whole run before that may leave something.
+
+        Killed before a command is killed after the answer to the one before, and after whatever
+        was asked of others in between; so only the last one is killed after its answer, too. Of the
+        reads before the first write one is enough.
+        """
+        names = self.proxy.names
+        assert 3 < len(names) < 60
+        first = next(at for at, name in enumerate(names, start=1) if name in WRITES)
+        numbers = [1, *range(max(2, first), len(names) + 1)]
+        kills = [{"kill_at": number} for number in numbers]
+        return [*kills, {"kill_at": len(names), "after_reply": True}]
 
     def _send(self, wanted: dict[str, Any], kill_at: int, after_reply: bool) -> tuple[str, int]:
         self._tell(json.dumps(wanted))
