@@ -4,8 +4,9 @@ PORT ?= 8000
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
-# Each worker has a database server of its own. `make test WORKERS=0` runs in one process.
-WORKERS ?= 2
+# Each worker has a database server of its own; three keep two cores busy, because one of them mostly
+# waits for a browser or a killed process. `make test WORKERS=0` runs in one process.
+WORKERS ?= 3
 PARALLEL := -n $(WORKERS)
 
 .DEFAULT_GOAL := help
