@@ -159,7 +159,7 @@ class EnrolmentLink(UserCommand):
 class UserAdmin(WindowedAdmin):
     """People: found by phone or e-mail; their page has the rest."""
 
-    list_display = ("display_name", "phone_display", "email", "role", "account", "created_at")
+    list_display = ("person", "number", "email", "role", "account", "created_at")
     list_filter = ("role", "is_active")
     search_fields = ("phone",)
     search_help_text = _("Phone in any notation, or e-mail")
@@ -181,6 +181,14 @@ class UserAdmin(WindowedAdmin):
         user = self.get_object(request, object_id)
         context = {**customer_context(user), **(extra_context or {})} if user else extra_context
         return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description=_("Name"))
+    def person(self, user: User) -> str:
+        return user.display_name
+
+    @admin.display(description=_("Phone"))
+    def number(self, user: User) -> str:
+        return user.phone_display
 
     @admin.display(description=_("Account"))
     def account(self, user: User) -> SafeString:

@@ -35,6 +35,32 @@ SOLD_DAYS = 30
 MOST_UNITS, MOST_DURATION_DAYS = 1_000_000, 3660
 
 
+def full_name(plan: Plan) -> str:
+    """Return the plan with its platform: "Year" alone is a plan of several."""
+    return f"{plan.platform.name} {plan.name}"
+
+
+class PlanField(forms.ModelChoiceField):
+    """Asks for a plan, by its full name and by platform."""
+
+    def __init__(self, queryset: QuerySet, **options: Any) -> None:
+        ordered = queryset.select_related("platform").order_by("platform__name", "name")
+        super().__init__(queryset=ordered, label=_("Plan"), **options)
+
+    def label_from_instance(self, plan: Any) -> str:
+        return full_name(plan)
+
+
+class PlanFilter(admin.RelatedFieldListFilter):
+    """By plan, by its full name."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[Any, str]]:
+        plans = Plan.objects.select_related("platform").order_by("platform__name", "name")
+        return [(plan.pk, full_name(plan)) for plan in plans]
+
+
 class SeenForm(forms.ModelForm):
     """Knows the document as the operator saw it, so that nobody's change is reverted unseen."""
 
@@ -165,7 +191,7 @@ class Restock(Command):
     def facts(self) -> list[tuple[Any, Any]]:
         plan = self.document
         return [
-            (_("Plan"), f"{plan.platform} {plan.name}"),
+            (_("Plan"), full_name(plan)),
             (_("Stock now"), plan.stock),
             (_("Low from"), plan.low_stock_threshold),
         ]
@@ -202,7 +228,7 @@ class Duplicate(Command):
     def facts(self) -> list[tuple[Any, Any]]:
         plan = self.document
         return [
-            (_("Plan"), f"{plan.platform} {plan.name}"),
+            (_("Plan"), full_name(plan)),
             (_("The copy"), _t("is off the shelf and has no stock until you change that")),
         ]
 
@@ -369,12 +395,26 @@ class PlanAdmin(SeenAdmin):
 class StockMovementAdmin(WindowedAdmin):
     """Every move of a stock."""
 
-    list_display = ("created_at", "plan", "delta", "reason", "note", "actor")
+    list_display = ("created_at", "full_plan", "units", "reason", "note", "actor")
     list_filter = ("reason",)
-    list_prefetch = ("plan", "actor")
+    list_prefetch = ("plan__platform", "actor")
     narrow_parameters = ("plan__id__exact",)
-    exclude = ("key",)
+    fields = (
+        ("plan", "units"),
+        ("reason", "note"),
+        ("created_at", "actor"),
+        "reference",
+    )
+    readonly_fields = ("units",)
     empty_text = _("No stock moved in these days. Look further back.")
+
+    @admin.display(description=_("Plan"))
+    def full_plan(self, move: StockMovement) -> str:
+        return full_name(move.plan)
+
+    @admin.display(description=_("Units"))
+    def units(self, move: StockMovement) -> str:
+        return f"{move.delta:+d}"
 
 
 needs_hands(

@@ -17,9 +17,10 @@ from help_pages.markup import render_markup
 from help_pages.models import HelpPage
 from help_pages.services import edit_page
 from ottsonly.admin import ReadOnlyAdmin
+from ottsonly.admin_commands import CommandForm
 
 
-class HelpPageForm(forms.Form):
+class HelpPageForm(CommandForm):
     """The words of a page."""
 
     title = forms.CharField(
@@ -30,7 +31,7 @@ class HelpPageForm(forms.Form):
         label="Text",
         max_length=50_000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 30, "cols": 90}),
+        widget=forms.Textarea(attrs={"rows": 30}),
         help_text=(
             "## Heading, ### smaller heading, - point, **strong**, [words](/help/faq/). "
             "An empty line ends a paragraph. Empty: the text that the shop ships."
@@ -58,12 +59,13 @@ class HelpPageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Text")
     def text(self, page: HelpPage) -> str:
-        return render_markup(page.shown_body, shop_facts())
+        text = render_markup(page.shown_body, shop_facts())
+        return format_html('<div class="console-prose">{}</div>', text)
 
     @admin.display(description="Words")
     def edit_link(self, page: HelpPage) -> str:
         url = reverse("admin:help_pages_helppage_edit", args=[page.pk])
-        return format_html('<a href="{}">Rewrite this page</a>', url)
+        return format_html('<a class="console-link" href="{}">Rewrite this page</a>', url)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.edit_view)
@@ -101,6 +103,7 @@ class HelpPageAdmin(ReadOnlyAdmin):
             "title": _t("Rewrite %s") % page,
             "form": form,
             "preview": preview,
+            "back_url": reverse("admin:help_pages_helppage_change", args=[page.pk]),
             "facts": [{"name": name, "value": value} for name, value in shop_facts().items()],
         }
         return render(request, "admin/help_page_form.html", context)

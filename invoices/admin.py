@@ -1,6 +1,6 @@
 """Papers in the console: read-only for everybody, as they were issued."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -14,7 +14,7 @@ from invoices.models import CreditNote, DueDocument, Invoice, Series, TaxDocumen
 from invoices.papers import order_paper, recharge_paper, refund_paper
 from invoices.views import respond
 from orders.models import Order, Refund
-from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, link_to
+from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, link_to, rupees
 from ottsonly.money import format_rupees
 from wallet.models import Recharge
 
@@ -39,16 +39,37 @@ class TaxDocumentAdmin(WindowedAdmin):
     list_display = ("number", "issued_at", "buyer_name", "state_code", "total", "tax")
     search_fields = ("number",)
     search_help_text = _("Number")
-    readonly_fields = ("paper",)
+    readonly_fields = ("total", "taxable", "cgst", "sgst", "igst", "rate", "paper")
     empty_text = _("Nothing was issued in these days. Look further back.")
     about = ""
+    refers_to: ClassVar[tuple[str, ...]] = ()
 
     def search(self, text: str) -> dict[str, Any] | None:
         return {"number": text.upper()}
 
-    @admin.display(description=_("Total"))
-    def total(self, document: TaxDocument) -> str:
-        return format_rupees(document.total_paise)
+    total = rupees("total_paise", _("Total"))
+    taxable = rupees("taxable_paise", _("Taxable value"))
+    cgst = rupees("cgst_paise", _("CGST"))
+    sgst = rupees("sgst_paise", _("SGST"))
+    igst = rupees("igst_paise", _("IGST"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            ("number", "issued_at"),
+            ("user", *self.refers_to),
+            "description",
+            ("total", "taxable"),
+            ("cgst", "sgst", "igst"),
+            ("rate", "sac_code"),
+            ("buyer_name", "buyer_phone", "state_code"),
+            ("seller_name", "seller_gstin"),
+            "seller_address",
+            "paper",
+        )
+
+    @admin.display(description=_("Rate of tax"))
+    def rate(self, document: TaxDocument) -> str:
+        return f"{document.rate_bp / 100:g} %"
 
     @admin.display(description=_("Tax"))
     def tax(self, document: TaxDocument) -> str:
@@ -66,7 +87,7 @@ class TaxDocumentAdmin(WindowedAdmin):
 class InvoiceAdmin(TaxDocumentAdmin):
     """Tax invoices, and the console's own addresses of every paper."""
 
-    about = "order"
+    about, refers_to = "order", ("order",)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.paper_view)
@@ -95,7 +116,7 @@ class InvoiceAdmin(TaxDocumentAdmin):
 class CreditNoteAdmin(TaxDocumentAdmin):
     """Credit notes."""
 
-    about = "refund"
+    about, refers_to = "refund", ("invoice", "refund")
 
 
 @admin.register(Series)

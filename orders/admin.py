@@ -20,7 +20,7 @@ from console.hands import Work, counted, needs_hands
 from orders.models import Order, Refund
 from orders.refunds import proposed_refund_paise, refund_order
 from orders.services import deliver
-from ottsonly.admin import WindowedAdmin, chip, link_to
+from ottsonly.admin import WindowedAdmin, chip, link_to, rupees
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.errors import ShopError
 from ottsonly.money import RupeesField, format_rupees
@@ -226,17 +226,12 @@ class OrderAdmin(WindowedAdmin):
     def bought(self, order: Order) -> str:
         return f"{order.platform_name} {order.plan_name}, {order.duration_text}"
 
-    @admin.display(description=_("Price"))
-    def price(self, order: Order) -> str:
-        return format_rupees(order.price_paise)
+    price = rupees("price_paise", _("Price"))
+    refunded = rupees("refunded_paise", _("Refunded"))
 
     @admin.display(description=_("Receipt or invoice"))
     def paper(self, order: Order) -> SafeString:
         return link_to(reverse("admin:orders_order_paper", args=[order.pk]), _("Look at it"))
-
-    @admin.display(description=_("Refunded"))
-    def refunded(self, order: Order) -> str:
-        return format_rupees(order.refunded_paise)
 
     @admin.display(description=_("State"))
     def state_chip(self, order: Order) -> SafeString:
@@ -276,9 +271,7 @@ class RefundAdmin(WindowedAdmin):
         order = Order.objects.filter(number=text.upper()).values_list("pk", flat=True).first()
         return {"order_id": order} if order else None
 
-    @admin.display(description=_("Amount"))
-    def amount(self, refund: Refund) -> str:
-        return format_rupees(refund.amount_paise)
+    amount = rupees("amount_paise", _("Amount"))
 
 
 def _waiting(delivery: list[str]) -> Any:

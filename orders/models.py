@@ -17,6 +17,7 @@ from django_mongodb_backend.queryset import MongoQuerySet
 from accounts.gst_states import STATES
 from catalog.models import Delivery, Hue, Mark, Plan, duration_text
 from ottsonly.append_only import AppendOnlyQuerySet
+from ottsonly.money import format_rupees
 from subscriptions.models import Subscription
 
 # Crockford's base 32: no letter that is read as a digit.
@@ -197,7 +198,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"refund of {self.amount_paise} paise"
+        return f"refund of {format_rupees(self.amount_paise)}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new refund; an existing one is never changed."""

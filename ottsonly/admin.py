@@ -1,6 +1,7 @@
 """Admin classes shared by the rooms, and the trace."""
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from bson import ObjectId
@@ -8,15 +9,18 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from ottsonly.admin_commands import CommandsMixin
 from ottsonly.admin_lists import WindowedChangeList
 from ottsonly.models import AuditEvent, PeriodicJob
+from ottsonly.money import format_rupees
 
 
 def chip(text: Any, tone: str = "") -> SafeString:
@@ -27,6 +31,17 @@ def chip(text: Any, tone: str = "") -> SafeString:
 
 def link_to(url: str, text: Any) -> SafeString:
     return format_html('<a class="console-link" href="{}">{}</a>', url, text)
+
+
+def rupees(field: str, description: Any) -> Callable[[Any, Any], str]:
+    """Return a column, or a line of a page, that shows the paise in `field` as rupees."""
+
+    @admin.display(description=description)
+    def shown(model_admin: Any, document: Any) -> str:
+        paise = getattr(document, field)
+        return "–" if paise is None else format_rupees(paise)
+
+    return shown
 
 
 class ConsoleAdmin(CommandsMixin, ModelAdmin):
@@ -108,15 +123,15 @@ def pretty(values: list[tuple[str, Any]]) -> SafeString:
 class AuditEventAdmin(WindowedAdmin):
     """The trace: who did what, newest first. Nobody can edit it."""
 
-    list_display = ("created_at", "action", "object_type", "object_id", "actor", "changed")
+    list_display = ("created_at", "action", "about", "actor", "changed")
     list_filter = ()
     list_prefetch = ("actor",)
     search_fields = ("object_id",)
     search_help_text = _("Who did it (phone or e-mail), an action such as order.refund, or an id")
     narrow_parameters = ("object_id", "object_id__exact")
     window_days = 30
-    fields = ("created_at", "actor", "action", "object_type", "object_id", "was", "became")
-    readonly_fields = ("was", "became")
+    fields = (("created_at", "actor"), ("action", "about"), "was", "became")
+    readonly_fields = ("about", "was", "became")
     empty_text = _("Nobody did anything in these days. Look further back.")
     change_form_outer_after_template = None
 
@@ -126,6 +141,16 @@ class AuditEventAdmin(WindowedAdmin):
             if found or "@" in text:
                 return {"actor_id__in": found} if found else None
         return {"action": text} if "." in text else {"object_id": text}
+
+    @admin.display(description=_("About"))
+    def about(self, event: AuditEvent) -> str | SafeString:
+        """What it was done to, as a link where the console has a page of that."""
+        name = event.object_type.lower().replace(".", "_")
+        for model in self.admin_site._registry:
+            if model._meta.label_lower.replace(".", "_") == name and event.object_id:
+                url = reverse(f"admin:{name}_change", args=[event.object_id])
+                return link_to(url, capfirst(model._meta.verbose_name))
+        return event.object_type or "–"
 
     @admin.display(description=_("Before"))
     def was(self, event: AuditEvent) -> SafeString:

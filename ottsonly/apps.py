@@ -6,6 +6,7 @@ from django.contrib.auth.apps import AuthConfig as ContribAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as ContribContentTypesConfig
 from django.urls import register_converter
 
+from ottsonly.admin_words import name_documents_and_fields
 from ottsonly.converters import ObjectIdConverter
 from ottsonly.unique_indexes import make_unique_indexes_usable
 
@@ -31,6 +32,11 @@ class ConsoleConfig(AdminConfig):
 
     default_site = "ottsonly.admin_site.ConsoleSite"
     default_auto_field = OBJECT_ID
+
+    def ready(self) -> None:
+        # Before the forms of the console are made, which ask the fields what they are called.
+        name_documents_and_fields()
+        super().ready()
 
 
 class AuthConfig(ContribAuthConfig):

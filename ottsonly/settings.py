@@ -316,6 +316,7 @@ SUPPORT_TELEGRAM_URL = env.str("SUPPORT_TELEGRAM_URL", default="")
 CSRF_FAILURE_VIEW = "ottsonly.error_pages.csrf_failure"
 
 LANGUAGE_CODE = "en-in"
+FORMAT_MODULE_PATH = "ottsonly.formats"
 TIME_ZONE = "Asia/Kolkata"
 USE_I18N = True
 USE_TZ = True

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import by_person
 from console.hands import Work, counted, needs_hands
-from ottsonly.admin import WindowedAdmin, chip
+from ottsonly.admin import WindowedAdmin, chip, rupees
 from ottsonly.mongo import moment
 from subscriptions import admin_pool, admin_problems
 from subscriptions.admin_subscriptions import COMMANDS
@@ -116,7 +116,12 @@ class ExtensionAdmin(WindowedAdmin):
 
     list_display = ("created_at", "subscription", "days", "reason", "actor")
     list_prefetch = ("subscription", "actor")
-    exclude = ("key",)
+    fields = (
+        ("subscription", "days"),
+        ("reason", "actor"),
+        "created_at",
+        ("period_start", "period_end"),
+    )
     empty_text = _("No days were given in this time. Look further back.")
 
 
@@ -145,6 +150,18 @@ class ReminderAdmin(WindowedAdmin):
     search_fields = ("user",)
     search_help_text = _("Phone or e-mail of the customer")
     narrow_parameters = ("user__id__exact",)
+    fields = (
+        ("user", "subscription"),
+        ("kind", "ends_at"),
+        "title",
+        "body",
+        ("amount", "days"),
+        ("channels", "state"),
+        ("attempts", "next_attempt_at"),
+        ("created_at", "last_error"),
+    )
+    readonly_fields = ("amount",)
+    amount = rupees("amount_paise", _("Amount"))
     empty_text = _("Nobody was reminded in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from catalog.admin import PlanField, PlanFilter, full_name
 from catalog.models import Delivery, Plan
 from orders.services import deliver_waiting_orders
 from ottsonly.admin import WindowedAdmin, chip
@@ -153,7 +154,7 @@ class RetireAccount(Command):
         plan = self.document.plan
         (seats,) = seats_by_plan([plan])
         return [
-            (_("Plan"), str(plan)),
+            (_("Plan"), full_name(plan)),
             (_("Holders"), self.document.seats_used),
             (_("Free seats of the plan"), max(0, seats.free)),
         ]
@@ -191,7 +192,7 @@ class ReopenAccount(Command):
     def facts(self) -> list[tuple[Any, Any]]:
         account = self.document
         return [
-            (_("Plan"), str(account.plan)),
+            (_("Plan"), full_name(account.plan)),
             (_("Seats in use"), f"{account.seats_used} / {account.seats}"),
             (_("Due to be changed"), _("Yes") if account.rotation_due else _("No")),
         ]
@@ -212,6 +213,8 @@ class ReopenAccount(Command):
 
 class CredentialAddForm(forms.ModelForm):
     """A new account; afterwards its secrets are never shown in the console's forms."""
+
+    plan = PlanField(Plan.objects.exclude(delivery=Delivery.CUSTOMER_EMAIL))
 
     class Meta:
         model = Credential
@@ -237,8 +240,16 @@ class CredentialAddForm(forms.ModelForm):
 class CredentialAdmin(WindowedAdmin):
     """The pool: counts and states, no secrets."""
 
-    list_display = ("__str__", "plan", "profile", "seats", "seats_used", "state_chip", "due_chip")
-    list_filter = ("state", "rotation_due", "plan")
+    list_display = (
+        "__str__",
+        "full_plan",
+        "profile",
+        "seats",
+        "seats_used",
+        "state_chip",
+        "due_chip",
+    )
+    list_filter = ("state", "rotation_due", ("plan", PlanFilter))
     list_prefetch = ("plan__platform",)
     narrow_parameters = ("plan__id__exact", "imported_by__id__exact")
     window_days = 90
@@ -266,6 +277,10 @@ class CredentialAdmin(WindowedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("state_chip", "due_chip")
+
+    @admin.display(description=_("Plan"))
+    def full_plan(self, account: Credential) -> str:
+        return full_name(account.plan)
 
     @admin.display(description=_("State"))
     def state_chip(self, account: Credential) -> SafeString:
@@ -296,10 +311,7 @@ class CredentialAdmin(WindowedAdmin):
 class ImportForm(CommandForm):
     """The plan, and lines that were pasted or are in a file."""
 
-    plan = forms.ModelChoiceField(
-        label=_("Plan"),
-        queryset=Plan.objects.exclude(delivery=Delivery.CUSTOMER_EMAIL).select_related("platform"),
-    )
+    plan = PlanField(Plan.objects.exclude(delivery=Delivery.CUSTOMER_EMAIL))
     text = forms.CharField(
         label=_("Paste the lines"),
         required=False,
@@ -355,7 +367,7 @@ class StartImport(Command):
 
     def facts(self) -> list[tuple[Any, Any]]:
         source = self.document
-        return [(_("Plan"), str(source.plan)), (_("New accounts"), source.good)]
+        return [(_("Plan"), full_name(source.plan)), (_("New accounts"), source.good)]
 
     def effects(self, data: dict[str, Any]) -> list[str]:
         return [
@@ -396,8 +408,8 @@ class DiscardImport(Command):
 class CredentialImportAdmin(WindowedAdmin):
     """Many accounts at once: looked at, then written part by part."""
 
-    list_display = ("created_at", "plan", "state_chip", "lines", "good", "actor")
-    list_prefetch = ("plan", "actor")
+    list_display = ("created_at", "full_plan", "state_chip", "lines", "good", "actor")
+    list_prefetch = ("plan__platform", "actor")
     commands = [StartImport, DiscardImport]
     window_days = 90
     fields = (
@@ -413,6 +425,10 @@ class CredentialImportAdmin(WindowedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("subscriptions.add_credentialimport")
+
+    @admin.display(description=_("Plan"))
+    def full_plan(self, source: CredentialImport) -> str:
+        return full_name(source.plan)
 
     @admin.display(description=_("State"))
     def state_chip(self, source: CredentialImport) -> SafeString:

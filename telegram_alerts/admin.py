@@ -1,5 +1,6 @@
 """The outbox in the console."""
 
+from html import unescape
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join, strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -32,13 +34,28 @@ class AlertAdmin(WindowedAdmin):
     )
     list_filter = ("state", "kind", "chat")
     narrow_parameters = ("state__exact=failed",)
+    fields = (
+        ("kind", "state_chip"),
+        "words",
+        ("created_at", "sent_at"),
+        ("chat", "attempts"),
+        "last_error",
+        ("next_attempt_at", "claimed_until"),
+    )
+    readonly_fields = ("state_chip", "words")
     empty_text = _("No alert in these days. Look further back.")
     actions = ["send_alerts_again", "resume_delivery"]
+
+    @admin.display(description=_("Text"))
+    def words(self, alert: Alert) -> SafeString:
+        """The text without Telegram's markup, line by line."""
+        lines = unescape(strip_tags(alert.text)).splitlines()
+        return format_html_join("", "<p>{}</p>", ((line,) for line in lines))
 
     @admin.display(description=_("State"))
     def state_chip(self, alert: Alert) -> SafeString:
         tones = {Alert.State.SENT: "good", Alert.State.FAILED: "bad", Alert.State.PENDING: "warn"}
-        return chip(alert.get_state_display(), tones[Alert.State(alert.state)])
+        return chip(alert.get_state_display(), tones.get(Alert.State(alert.state), ""))
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         """Only those who may change alerts may run commands on them; support may not."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import UserAdmin, by_person
 from accounts.models import User
 from console.hands import Work, counted, needs_hands
-from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip, link_to
+from ottsonly.admin import ReadOnlyAdmin, WindowedAdmin, chip, link_to, rupees
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
 from ottsonly.mongo import moment
@@ -178,9 +178,7 @@ class WalletAdmin(ReadOnlyAdmin):
         filters = by_person(search_term, "pk") if search_term.strip() else None
         return (queryset.filter(**filters) if filters else queryset.none()), False
 
-    @admin.display(description=_("Balance"))
-    def balance(self, wallet: Wallet) -> str:
-        return format_rupees(wallet.balance_paise)
+    balance = rupees("balance_paise", _("Balance"))
 
 
 @admin.register(WalletTransaction)
@@ -190,7 +188,7 @@ class WalletTransactionAdmin(WindowedAdmin):
     list_display = (
         "created_at",
         "user",
-        "kind_text",
+        "kind",
         "amount",
         "balance_after",
         "description",
@@ -207,12 +205,12 @@ class WalletTransactionAdmin(WindowedAdmin):
         "sequence",
         "amount",
         "balance_after",
-        "reference_type",
+        "kind",
         "reference_id",
         "description",
         "actor",
     )
-    readonly_fields = ("amount", "balance_after")
+    readonly_fields = ("amount", "balance_after", "kind")
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [KindFilter]
@@ -220,13 +218,12 @@ class WalletTransactionAdmin(WindowedAdmin):
     def search(self, text: str) -> dict[str, Any] | None:
         return by_person(text)
 
-    @admin.display(description=_("Amount"))
-    def amount(self, entry: WalletTransaction) -> str:
-        return format_rupees(entry.amount_paise)
+    amount = rupees("amount_paise", _("Amount"))
+    balance_after = rupees("balance_after_paise", _("Balance after"))
 
-    @admin.display(description=_("Balance after"))
-    def balance_after(self, entry: WalletTransaction) -> str:
-        return format_rupees(entry.balance_after_paise)
+    @admin.display(description=_("Kind"))
+    def kind(self, entry: WalletTransaction) -> Any:
+        return entry.kind_text
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -251,8 +248,16 @@ class RechargeAdmin(WindowedAdmin):
     search_fields = ("payment_id",)
     search_help_text = _("Phone, e-mail, or Razorpay's order or payment id")
     narrow_parameters = ("user__id__exact", "state__exact=pending")
-    exclude = ("key", "return_url", "amount_paise", "refunded_paise")
-    readonly_fields = ("amount", "paper")
+    fields = (
+        ("user", "amount"),
+        ("state_chip", "source"),
+        ("created_at", "completed_at"),
+        ("razorpay_order_id", "payment_id"),
+        ("failure_reason", "refunded"),
+        ("next_check_at", "checks"),
+        "paper",
+    )
+    readonly_fields = ("amount", "refunded", "state_chip", "paper")
     commands = [RefundToSource]
     empty_text = _("No top-up in these days. Look further back.")
 
@@ -263,9 +268,8 @@ class RechargeAdmin(WindowedAdmin):
             return {"payment_id": text}
         return by_person(text)
 
-    @admin.display(description=_("Amount"))
-    def amount(self, recharge: Recharge) -> str:
-        return format_rupees(recharge.amount_paise)
+    amount = rupees("amount_paise", _("Amount"))
+    refunded = rupees("refunded_paise", _("Given back"))
 
     @admin.display(description=_("Receipt"))
     def paper(self, recharge: Recharge) -> Any:
@@ -335,15 +339,21 @@ class SourceRefundAdmin(WindowedAdmin):
     search_fields = ("user",)
     search_help_text = _("Phone, e-mail, or Razorpay's refund id")
     narrow_parameters = ("state__exact=requested", "state__exact=failed")
-    exclude = ("key",)
+    fields = (
+        ("user", "amount"),
+        ("recharge", "state"),
+        ("reason", "actor"),
+        ("created_at", "finished_at"),
+        ("razorpay_refund_id", "failure_reason"),
+        ("attempts", "next_attempt_at"),
+    )
+    readonly_fields = ("amount",)
     empty_text = _("No money went back to its source in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:
         return {"razorpay_refund_id": text} if text.startswith("rfnd_") else by_person(text)
 
-    @admin.display(description=_("Amount"))
-    def amount(self, refund: SourceRefund) -> str:
-        return format_rupees(refund.amount_paise)
+    amount = rupees("amount_paise", _("Amount"))
 
 
 class CloseItemForm(CommandForm):
@@ -386,15 +396,22 @@ class OpenItemAdmin(WindowedAdmin):
     search_help_text = _("Reference, such as a payment id")
     narrow_parameters = ("state__exact=open",)
     oldest_first_parameters = ("state__exact=open",)
+    fields = (
+        ("kind", "amount"),
+        ("reference", "recharge"),
+        "detail",
+        ("state", "created_at"),
+        ("closed_at", "closed_by"),
+        "note",
+    )
+    readonly_fields = ("amount",)
     commands = [CloseItem]
     empty_text = _("Every payment is explained in these days. Look further back.")
 
     def search(self, text: str) -> dict[str, Any] | None:
         return {"reference": text}
 
-    @admin.display(description=_("Amount"))
-    def amount(self, item: OpenItem) -> str:
-        return format_rupees(item.amount_paise)
+    amount = rupees("amount_paise", _("Amount"))
 
 
 # A payment takes minutes; what is pending longer was given up, or its news was lost.

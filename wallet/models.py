@@ -12,6 +12,7 @@ from django_mongodb_backend.managers import MongoManager
 from django_mongodb_backend.queryset import MongoQuerySet
 
 from ottsonly.append_only import AppendOnlyQuerySet
+from ottsonly.money import format_rupees
 
 KINDS = {
     "order": _("Purchase"),
@@ -184,7 +185,7 @@ class Recharge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"top-up {self.pk}"
+        return f"top-up of {format_rupees(self.amount_paise)}"
 
     def get_absolute_url(self) -> str:
         return reverse("wallet:checkout", args=[self.pk])
@@ -296,7 +297,7 @@ class SourceRefund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"refund to source {self.pk}"
+        return f"{format_rupees(self.amount_paise)} to its source"
 
     @property
     def state_text(self) -> str:

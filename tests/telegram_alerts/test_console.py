@@ -119,3 +119,11 @@ def test_the_posted_action_moves_the_alert_for_admins_only(make_alerts, factory,
     admin.site._registry[Alert].changelist_view(request)
     alert.refresh_from_db()
     assert alert.state == state
+
+
+def test_every_state_has_a_label_and_the_text_is_shown_without_markup(make_alerts):
+    console = admin.site._registry[Alert]
+    for state in Alert.State:
+        assert f">{state.label}</span>" in console.state_chip(Alert(state=state))
+    alert = Alert(text="<b>Sold</b> to A &amp; &lt;i&gt;\nfor ₹249")
+    assert console.words(alert) == "<p>Sold to A &amp; &lt;i&gt;</p><p>for ₹249</p>"
