@@ -80,7 +80,8 @@ class WindowedChangeList(ChangeList):
 
     @property
     def is_narrow(self) -> bool:
-        return bool(self.query) or self._is_given(self.model_admin.narrow_parameters)
+        searched = self.query and self.model_admin.search_fields
+        return bool(searched) or self._is_given(self.model_admin.narrow_parameters)
 
     def _is_given(self, parameters: tuple[str, ...]) -> bool:
         """Say whether the address holds one of `parameters` ("name" or "name=value")."""

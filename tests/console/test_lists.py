@@ -228,3 +228,18 @@ def test_every_search_of_the_trace_is_read_along_an_index_in_its_order(admin_use
     cl = admin.site._registry[AuditEvent].get_changelist_instance(request)
     plan = cl.queryset[:51].explain()
     assert "audit_" in plan and "audit_recent" not in plan and '"COLLSCAN"' not in plan
+
+
+def test_a_list_without_a_search_takes_no_search_from_the_address(console):
+    models = [
+        model
+        for model, shown in admin.site._registry.items()
+        if isinstance(shown, WindowedAdmin) and not shown.search_fields
+    ]
+    assert models
+    for model in models:
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        page = console.get(url, {"q": "x"})
+        assert page.status_code == 200
+        # What is not searched is still looked at by its window of days.
+        assert page.context["cl"].starts_at is not None
