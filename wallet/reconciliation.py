@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from ottsonly.jobs import may_continue
+from ottsonly.jobs import may_continue, stopping
 from wallet.errors import GatewayRefused, GatewayUnavailable, TopUpRefused
 from wallet.gateway import CURRENCY, GatewayRefund, Payment, RazorpayGateway
 from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction
@@ -132,6 +132,10 @@ def _complete(recharge: Recharge, payment: Payment) -> None:
         logger.warning("payment %s does not fit top-up %s: %s", payment.id, recharge.pk, refusal)
 
 
+class TooMuchForOneRun(Exception):
+    """The job fails, so that people are told: the comparison has to be made by the command."""
+
+
 class _OutOfTime(Exception):
     """The job must end; a report of a part would call the rest a difference."""
 
@@ -142,6 +146,9 @@ def reconcile_recent() -> int:
     Day by day (of the shop's time zone), each by itself, so that what fits into the budget of a job
     is done whole: today first, then the days before from a different one on at each run. A day
     whose books differ becomes an open item, once for the same difference.
+
+    Raises:
+        TooMuchForOneRun: not even today fits, so nothing is compared any more.
     """
     if not settings.RAZORPAY_KEY_ID:
         return 0
@@ -160,6 +167,9 @@ def reconcile_recent() -> int:
             report = reconcile(since=since, until=until)
         except _OutOfTime:
             logger.info("no time left to reconcile the day from %s", since)
+            if not days_ago and not stopping():
+                # It had all the time there is, and the next run would end here again.
+                raise TooMuchForOneRun(f"the payments of {since:%Y-%m-%d} take too long") from None
             break
         except GatewayUnavailable:
             break

@@ -183,8 +183,15 @@ def test_a_run_without_time_reports_no_part_and_the_next_goes_on(razorpay, custo
     # One for the day, three for the payments read, and one for the first that is credited.
     answers = iter([True] * 5)
     monkeypatch.setattr(reconciliation, "may_continue", lambda: next(answers, False))
-    assert reconcile_recent() == 0
+    # Not even today fits into a run: the job fails, which people are told of.
+    with pytest.raises(reconciliation.TooMuchForOneRun):
+        reconcile_recent()
     assert balance_of(customer.pk) == 100_00
+    # A worker that is told to end is no failure.
+    begun = iter([True])
+    monkeypatch.setattr(reconciliation, "may_continue", lambda: next(begun, False))
+    monkeypatch.setattr(reconciliation, "stopping", lambda: True)
+    assert reconcile_recent() == 0
     monkeypatch.undo()
     assert reconcile_recent() == 0
     assert balance_of(customer.pk) == 300_00
