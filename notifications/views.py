@@ -68,7 +68,9 @@ def _moment(text: str) -> datetime | None:
         moment = parse_datetime(text)
     except ValueError:
         return None
-    return moment if moment is not None and timezone.is_aware(moment) else None
+    # The ends of the calendar have no time in UTC.
+    possible = moment is not None and timezone.is_aware(moment) and 1 < moment.year < 9999
+    return moment if possible else None
 
 
 @require_POST

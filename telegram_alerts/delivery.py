@@ -252,11 +252,6 @@ async def _send_some(
             await _send(bot, chat, text)
         except (OutboxPaused, TelegramError) as error:
             return error
-        except Exception as error:
-            # Something about this very message. Raised it would keep the whole batch claimed, and
-            # come first again after the lease, for ever: it counts as one of its tries instead.
-            logger.exception("an alert could not be sent")
-            return TelegramError(type(error).__name__)
         return None
 
     return await asyncio.gather(*(tried(chat, text) for chat, text in messages))

@@ -182,7 +182,8 @@ def test_a_notice_that_came_after_the_page_was_shown_stays_unread(customer, clie
     for _unused in range(2):
         client.post("/notifications/read/", shown)
         assert list(Notification.objects.unread().values_list("pk", flat=True)) == [late.pk]
-    for nonsense in ("yesterday", "2026-13-45T00:00", "2026-01-01T00:00"):
+    edges = ("0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-05:30")
+    for nonsense in ("yesterday", "2026-13-45T00:00", "2026-01-01T00:00", *edges):
         Notification.objects.update(read_at=None)
         client.post("/notifications/read/", {"seen_until": nonsense})
         assert Notification.objects.unread().count() == 0
