@@ -33,7 +33,7 @@ from subscriptions.lifecycle import expire
 from subscriptions.models import Subscription
 from tests.faults.mongo_proxy import ScriptedProxy
 from wallet.circuit import CIRCUIT
-from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction
+from wallet.models import OpenItem, Recharge, SourceRefund, WalletTransaction, WebhookEvent
 from wallet.reconciliation import expire_old, reconcile, reconcile_pending
 from wallet.services import adjust_wallet
 from wallet.source_refunds import request_source_refund, send_due_source_refunds
@@ -259,6 +259,7 @@ class Shop:
         long_ago = timezone.now() - timedelta(seconds=1)
         Recharge.objects.filter(next_check_at__isnull=False).update(next_check_at=long_ago)
         SourceRefund.objects.update(next_attempt_at=long_ago)
+        WebhookEvent.objects.filter(state="received").update(next_attempt_at=long_ago)
 
     # Faults
 
