@@ -350,7 +350,7 @@ class PlanAdmin(SeenAdmin):
         pool = reverse("admin:subscriptions_credential_changelist")
         links = [
             PageLink(_t("Every move of its stock"), f"{moves}?plan__id__exact={document.pk}"),
-            PageLink(_t("Every change of it, its prices too"), f"{trace}?object_id={document.pk}"),
+            PageLink(_t("Every change, its prices too"), f"{trace}?object_id={document.pk}"),
         ]
         if document.delivery != Delivery.CUSTOMER_EMAIL:
             links.append(PageLink(_t("Its accounts"), f"{pool}?plan__id__exact={document.pk}"))

@@ -127,7 +127,7 @@ class AuditEventAdmin(WindowedAdmin):
     list_filter = ()
     list_prefetch = ("actor",)
     search_fields = ("object_id",)
-    search_help_text = _("Who did it (phone or e-mail), an action such as order.refund, or an id")
+    search_help_text = _("Who did it (phone, e-mail), action or id")
     narrow_parameters = ("object_id", "object_id__exact")
     window_days = 30
     fields = (("created_at", "actor"), ("action", "about"), "was", "became")
