@@ -56,15 +56,15 @@ class TaxDocumentAdmin(WindowedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
             ("number", "issued_at"),
-            ("user", *self.refers_to),
-            "description",
+            ("user", self.refers_to[0]),
+            ("description", *self.refers_to[1:]),
             ("total", "taxable"),
             ("cgst", "sgst", "igst"),
             ("rate", "sac_code"),
-            ("buyer_name", "buyer_phone", "state_code"),
+            ("buyer_name", "buyer_phone"),
+            ("state_code", "paper"),
             ("seller_name", "seller_gstin"),
             "seller_address",
-            "paper",
         )
 
     @admin.display(description=_("Rate of tax"))

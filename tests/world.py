@@ -79,7 +79,7 @@ def make_world() -> World:
     notice = Notification.objects.filter(user_id=owner.pk).first()
     assert notice is not None
     return World(
-        clients={"nobody": _client(None), **{role: _client(people[role]) for role in people}},
+        clients={"nobody": client_of(None), **{role: client_of(people[role]) for role in people}},
         values={
             "order": order.number,
             "order_id": str(order.pk),
@@ -121,7 +121,8 @@ def _others(owner: User) -> Order:
     return waiting
 
 
-def _client(person: User | None) -> Client:
+def client_of(person: User | None) -> Client:
+    """Return a browser in which `person` is logged in; staff have passed the second factor."""
     client = Client(raise_request_exception=False)
     if person is None:
         return client

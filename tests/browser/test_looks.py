@@ -9,6 +9,7 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
+from django.test import Client
 from playwright.sync_api import Page
 
 from tests.browser.conftest import PHONE, WIDE, Shop
@@ -84,8 +85,9 @@ def _opens(route: str, role: str) -> bool:
     return "200" in ADDRESSES[route].status("GET", role)
 
 
-def _come_in(page: Page, shop: Shop, role: str, world: World) -> None:
-    cookie = world.clients[role].cookies.get("sessionid")
+def come_in(page: Page, shop: Shop, client: Client) -> None:
+    """Give the browser the session of a test client."""
+    cookie = client.cookies.get("sessionid")
     if cookie is not None:
         page.context.add_cookies(
             [{"name": "sessionid", "value": cookie.value, "url": shop.url, "httpOnly": True}]
@@ -100,7 +102,7 @@ def test_every_page_fits_is_light_and_has_no_serious_barrier(
     # A script of ours beside the page's own: only the test's browser may run it.
     page = open_page(WIDE, bypass_csp=True)
     page.add_init_script(AXE)
-    _come_in(page, empty_shop, role, world)
+    come_in(page, empty_shop, world.clients[role])
     weight = Weight(page)
     wrong = []
     seen = 0
