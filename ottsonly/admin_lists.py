@@ -20,6 +20,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.views import ChangeList
 
+from ottsonly.encryption import EncryptedQuerySet
+
 DAYS, DAY, CURSOR = "days", "day", "from"
 OWN_PARAMETERS = (DAYS, DAY, CURSOR)
 # 0 is "all": for what is very old, and for shops that are small.
@@ -258,6 +260,9 @@ def attach_related(rows: list[Any], names: tuple[str, ...]) -> None:
             return
         keys = sorted({getattr(row, field.attname) for row in rows} - {None}, key=str)
         found = field.related_model._default_manager.filter(pk__in=keys) if keys else []
+        if isinstance(found, EncryptedQuerySet):
+            # No list shows a secret, so none is opened for it.
+            found = found.without_secrets()
         by_key = {document.pk: document for document in found}
         for row in rows:
             key = getattr(row, field.attname)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import by_person
 from console.hands import Work, counted, needs_hands
 from ottsonly.admin import WindowedAdmin, chip, rupees
+from ottsonly.admin_lists import attach_related
 from ottsonly.mongo import moment
 from subscriptions import admin_pool, admin_problems
 from subscriptions.admin_subscriptions import COMMANDS
@@ -101,6 +102,12 @@ class SubscriptionAdmin(WindowedAdmin):
     ]
     readonly_fields = ("state_chip",)
     empty_text = _("No subscription began in these days. Look further back.")
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Name its account without opening its secrets: one that no key opens is replaced here."""
+        found = super().get_object(request, *args, **kwargs)
+        attach_related([found] if found else [], ("credential",))
+        return found
 
     def search(self, text: str) -> dict[str, Any] | None:
         return by_person(text)

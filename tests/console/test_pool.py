@@ -1,7 +1,9 @@
 """The pool in the console: many accounts at once, looks, passwords, broken accounts."""
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.urls import reverse
 
 from ottsonly.models import AuditEvent
@@ -208,3 +210,28 @@ def test_a_wrongly_retired_account_is_returned_by_an_admin_only(console, support
     assert Subscription.objects.get(pk=holder.pk).credential_id == account.pk
     assert AuditEvent.objects.get(action="credential.reopen").after["reason"] == "wrong one"
     assert command(console, url, reason="again").status_code == 409
+
+
+def test_an_account_that_no_key_opens_shuts_no_page_on_which_it_is_mended(console, command):
+    plan = PlanFactory()
+    account = add_account(plan, seats=2)
+    first, _second = buyers(plan, 2)
+    Reveal.objects.create(credential=account, user=first.user)
+    # Written under a key that was dropped too early.
+    foreign = Fernet(Fernet.generate_key()).encrypt(b"lost").decode()
+    connection.database["credentials"].update_one(
+        {"_id": account.pk}, {"$set": {"login": foreign, "password": foreign, "pin": foreign}}
+    )
+    for url in (
+        reverse("admin:subscriptions_credential_changelist"),
+        reverse("admin:subscriptions_reveal_changelist"),
+        address(account),
+        address(first),
+    ):
+        assert console.get(url).status_code == 200, url
+    add_account(plan)
+    seen = str(account.pk)
+    assert command(console, address(first, "replace"), reason="x", seen=seen).status_code == 302
+    assert command(console, address(account, "retire"), reason="x").status_code == 302
+    account = Credential.objects.without_secrets().get(pk=account.pk)
+    assert (account.state, account.seats_used) == ("retired", 0)
