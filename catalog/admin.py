@@ -26,7 +26,7 @@ from catalog.services import (
 )
 from console.figures import sold_by_plan
 from console.hands import Work, counted, needs_hands
-from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip
+from ottsonly.admin import ConsoleAdmin, WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm, PageLink, dress
 from ottsonly.money import RupeesField, format_rupees
 
@@ -38,6 +38,10 @@ MOST_UNITS, MOST_DURATION_DAYS = 1_000_000, 3660
 def full_name(plan: Plan) -> str:
     """Return the plan with its platform: "Year" alone is a plan of several."""
     return f"{plan.platform.name} {plan.name}"
+
+
+def plan_link(plan: Plan) -> SafeString:
+    return link_to(reverse("admin:catalog_plan_change", args=[plan.pk]), full_name(plan))
 
 
 class PlanField(forms.ModelChoiceField):
@@ -400,17 +404,17 @@ class StockMovementAdmin(WindowedAdmin):
     list_prefetch = ("plan__platform", "actor")
     narrow_parameters = ("plan__id__exact",)
     fields = (
-        ("plan", "units"),
+        ("full_plan", "units"),
         ("reason", "note"),
         ("created_at", "actor"),
         "reference",
     )
-    readonly_fields = ("units",)
+    readonly_fields = ("full_plan", "units")
     empty_text = _("No stock moved in these days. Look further back.")
 
     @admin.display(description=_("Plan"))
-    def full_plan(self, move: StockMovement) -> str:
-        return full_name(move.plan)
+    def full_plan(self, move: StockMovement) -> SafeString:
+        return plan_link(move.plan)
 
     @admin.display(description=_("Units"))
     def units(self, move: StockMovement) -> str:

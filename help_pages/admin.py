@@ -49,6 +49,10 @@ class HelpPageAdmin(ReadOnlyAdmin):
     fields = ("slug", "shown_title", "position", "text", "updated_at", "updated_by", "edit_link")
     readonly_fields = fields
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        may_edit = request.user.has_perm("help_pages.change_helppage")
+        return [name for name in self.fields if may_edit or name != "edit_link"]
+
     @admin.display(description="Title")
     def shown_title(self, page: HelpPage) -> str:
         return page.shown_title

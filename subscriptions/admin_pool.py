@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from catalog.admin import PlanField, PlanFilter, full_name
+from catalog.admin import PlanField, PlanFilter, full_name, plan_link
 from catalog.models import Delivery, Plan
 from orders.services import deliver_waiting_orders
 from ottsonly.admin import WindowedAdmin, chip
-from ottsonly.admin_commands import KEY_FIELD, Command, CommandForm, issue_key, read_key
+from ottsonly.admin_commands import KEY_FIELD, Command, CommandForm, dress, issue_key, read_key
 from ottsonly.errors import ShopError
 from ottsonly.requests import client_ip
 from subscriptions.import_lines import SEPARATORS, VERDICTS, decode
@@ -225,6 +225,12 @@ class CredentialAddForm(forms.ModelForm):
             "pin": forms.TextInput(attrs={"autocomplete": "off"}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Unfold dresses only the fields that a form leaves to it.
+        for name in ("plan", "login", "password", "pin"):
+            dress(self.fields[name].widget)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         plan: Plan | None = cleaned.get("plan")
@@ -272,15 +278,15 @@ class CredentialAdmin(WindowedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [(None, {"fields": CredentialAddForm.Meta.fields})]
-        shown = ["plan", "profile", "notes", "seats", "seats_used", "state_chip", "due_chip"]
+        shown = ["full_plan", "profile", "notes", "seats", "seats_used", "state_chip", "due_chip"]
         return [(None, {"fields": [*shown, "imported_by", "created_at"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else ("state_chip", "due_chip")
+        return () if obj is None else ("full_plan", "state_chip", "due_chip")
 
     @admin.display(description=_("Plan"))
-    def full_plan(self, account: Credential) -> str:
-        return full_name(account.plan)
+    def full_plan(self, account: Credential) -> SafeString:
+        return plan_link(account.plan)
 
     @admin.display(description=_("State"))
     def state_chip(self, account: Credential) -> SafeString:
@@ -413,13 +419,13 @@ class CredentialImportAdmin(WindowedAdmin):
     commands = [StartImport, DiscardImport]
     window_days = 90
     fields = (
-        ("plan", "state_chip"),
+        ("full_plan", "state_chip"),
         ("lines", "good"),
         ("bad", "doubled_in_file", "doubled_in_pool"),
         ("actor", "created_at"),
         ("started_at", "finished_at"),
     )
-    readonly_fields = ("state_chip",)
+    readonly_fields = ("full_plan", "state_chip")
     change_form_outer_after_template = "admin/subscriptions/import_progress.html"
     empty_text = _("Nothing was imported in these days. Paste lines or choose a file to begin.")
 
@@ -427,8 +433,8 @@ class CredentialImportAdmin(WindowedAdmin):
         return request.user.has_perm("subscriptions.add_credentialimport")
 
     @admin.display(description=_("Plan"))
-    def full_plan(self, source: CredentialImport) -> str:
-        return full_name(source.plan)
+    def full_plan(self, source: CredentialImport) -> SafeString:
+        return plan_link(source.plan)
 
     @admin.display(description=_("State"))
     def state_chip(self, source: CredentialImport) -> SafeString:

@@ -209,7 +209,9 @@ def test_the_shipped_words_come_back_by_emptying_or_by_saving_them(faq):
 def test_support_reads_and_changes_nothing(faq, console_for):
     client = console_for(SupportFactory())
     assert client.get("/admin/help_pages/helppage/").status_code == 200
-    assert client.get(f"/admin/help_pages/helppage/{faq.pk}/change/").status_code == 200
+    page = client.get(f"/admin/help_pages/helppage/{faq.pk}/change/")
+    # No link that would lead to a refusal.
+    assert (page.status_code, edit_url(faq) in page.content.decode()) == (200, False)
     assert client.get(edit_url(faq)).status_code == 403
     words = {"title": "x", "body": "x", "position": "0", "version": "0", "save": "1"}
     assert client.post(edit_url(faq), words).status_code == 403
