@@ -235,3 +235,12 @@ def test_an_account_that_no_key_opens_shuts_no_page_on_which_it_is_mended(consol
     assert command(console, address(account, "retire"), reason="x").status_code == 302
     account = Credential.objects.without_secrets().get(pk=account.pk)
     assert (account.state, account.seats_used) == ("retired", 0)
+
+
+def test_the_form_of_a_new_account_has_fields_that_can_be_seen_and_full_names_of_plans(console):
+    plan = PlanFactory(name="Year")
+    form = console.get("/admin/subscriptions/credential/add/").context["adminform"].form
+    # Unfold dresses no widget that a form brings itself: without a class there is no border.
+    assert [name for name in form.fields if "border" not in form[name].as_widget()] == []
+    choices = [str(label) for _key, label in form.fields["plan"].choices]
+    assert f"{plan.platform.name} Year" in choices
