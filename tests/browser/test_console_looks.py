@@ -38,11 +38,9 @@ def _pages(role: str, made: dict, customer: object) -> list[str]:
         _change(ProblemReport.objects.get()),
     ]
     if role == "admin":
-        waiting, account = made["waiting"], made["account"]
         pages += [
             _change(made["plan"]),
-            reverse("admin:orders_order_refund", args=[waiting.pk]),
-            reverse("admin:subscriptions_credential_retire", args=[account.pk]),
+            reverse("admin:orders_order_refund", args=[made["waiting"].pk]),
             _change(Broadcast.objects.get()),
             _change(CredentialImport.objects.get()),
             _change(Alert.objects.first()),
