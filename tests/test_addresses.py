@@ -380,7 +380,7 @@ def _console_address(route: str, world: World) -> str:
 def _written() -> set[str]:
     """The collections that were written to since the list of commands was emptied."""
     sent = (command.split(" ", 1) for command in WRITTEN.commands)
-    return {name for verb, name in sent if verb in WRITES - {"aggregate"}}
+    return {name for verb, name in sent if verb in WRITES}
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,4 +1,8 @@
-"""Servers for the tests of the embedded server; they use pymongo alone, no Django."""
+"""Servers for the tests of the embedded server; they use pymongo alone, no Django.
+
+What the server does without a correction changes only with its version, which is pinned: those
+negative controls are deep.
+"""
 
 import secrets
 import sys

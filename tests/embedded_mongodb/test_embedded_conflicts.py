@@ -115,6 +115,7 @@ def test_plain_write_waits_for_the_transaction_and_never_stops_it(
     assert shop.plans.count_documents({"key": "new"}) == 1
 
 
+@pytest.mark.deep
 def test_without_the_correction_update_many_stops_the_transaction(
     start_server: Callable[..., EmbeddedServer],
     connect: Callable[..., MongoClient[Document]],
@@ -198,6 +199,7 @@ def test_upserts_at_once_each_get_their_own_number(shop: Database[Document]) -> 
     assert sorted(numbers) == [n for n in range(1, 5) for _ in range(40)]
 
 
+@pytest.mark.deep
 def test_without_the_correction_such_an_upsert_returns_nothing(
     start_server: Callable[..., EmbeddedServer],
     connect: Callable[..., MongoClient[Document]],

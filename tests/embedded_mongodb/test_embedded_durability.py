@@ -41,6 +41,7 @@ def test_answered_commit_survives_a_kill(start_server: StartServer, connect: Con
     assert [lost_at_a_kill(server, connect, 10) for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.deep
 def test_without_the_correction_answered_commits_are_lost(
     start_server: StartServer, connect: Connect
 ) -> None:

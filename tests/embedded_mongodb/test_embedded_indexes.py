@@ -44,6 +44,7 @@ def test_conditions_joined_by_and_use_an_index_and_find_the_same(server, connect
     assert winning_stage(filled(connect(server)).find({"$and": conditions})) == "IXSCAN"
 
 
+@pytest.mark.deep
 def test_without_the_correction_two_conditions_read_the_whole_collection(start_server, connect):
     items = filled(connect(start_server(without="and-of-conditions")))
     query = {"$and": [{"state": 1}, {"at": {"$gte": 10}}]}
@@ -110,6 +111,7 @@ def test_a_bound_holds_its_own_value_also_before_more_fields(server, connect, at
     assert missed(items, index) == []
 
 
+@pytest.mark.deep
 def test_without_the_correction_documents_at_the_bound_are_left_out(start_server, connect):
     items = connect(start_server(without="bounds-before-more-fields")).bounds.items
     wrong = missed(items, [("owner", 1), ("at", -1), ("number", -1)])

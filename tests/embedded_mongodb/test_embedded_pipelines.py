@@ -117,6 +117,7 @@ def test_joined_row_keeps_its_other_columns(database: Database[Document]) -> Non
     assert list(rows) == [{"_id": 1, "platform": {"_id": 3, "slug": "prime", "upper": "PRIME"}}]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("correction", "stage", "wrong"),
     [

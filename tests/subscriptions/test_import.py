@@ -293,13 +293,13 @@ def test_a_started_import_is_not_discarded_and_an_empty_one_not_started():
     assert (source.state, ImportPart.objects.filter(source=source).count()) == ("running", 1)
 
 
-@pytest.mark.load
-def test_ten_thousand_lines_are_checked_and_written():
-    source = make_import(PlanFactory(), numbered(10_000))
-    assert (source.good, ImportPart.objects.count()) == (10_000, 20)
+@pytest.mark.parametrize("lines", [1_500, pytest.param(10_000, marks=pytest.mark.deep)])
+def test_thousands_of_lines_are_checked_and_written(lines):
+    source = make_import(PlanFactory(), numbered(lines))
+    assert (source.good, ImportPart.objects.count()) == (lines, lines // 500)
     start_import(source=source, actor=None)
     assert write_parts(source=source) is True
-    assert Credential.objects.count() == 10_000
+    assert Credential.objects.count() == lines
 
 
 def test_one_import_that_cannot_be_read_does_not_hold_up_the_next():
