@@ -38,12 +38,12 @@ from telegram_alerts.models import Alert, DeliveryPause
 
 logger = logging.getLogger(__name__)
 
-BATCH = 20
+BATCH = 30
 # Messages on their way at the same time; as many may arrive twice when the process is killed.
 AT_ONCE = 4
 # Of one message in all, whatever its connection does meanwhile.
 TIMEOUT_SECONDS = 8.0
-# Outlasts the longest batch: BATCH messages of TIMEOUT_SECONDS are 160 seconds.
+# Outlasts the longest batch: BATCH messages of TIMEOUT_SECONDS are 240 seconds.
 LEASE_SECONDS = 300
 # With pauses that grow to an hour, the last attempt is about a day after the first.
 MOST_ATTEMPTS = 34
