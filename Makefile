@@ -31,7 +31,7 @@ test-fast: $(STAMP)
 	$(PYTEST) $(PARALLEL) -m "not browser and not crash and not load and not deep"
 
 test-deep: $(STAMP)
-	$(PYTEST) -m deep
+	$(PYTEST) -m deep -o faulthandler_timeout=0
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Locator, Page, expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (
@@ -40,3 +41,14 @@ def find_chromium() -> str:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(MISSING)
     pytest.skip(MISSING)
+
+
+def press_escape(page: Page, gone: Locator) -> None:
+    """Close what hears Escape; the key goes up when it is gone.
+
+    A frame that is taken away between the key's two halves never answers the second, and
+    Playwright would wait for that answer for ever.
+    """
+    page.keyboard.down("Escape")
+    expect(gone).to_have_count(0)
+    page.keyboard.up("Escape")

@@ -10,6 +10,7 @@ from accounts.models import User
 from notifications.models import Notification
 from orders.books import check_books
 from orders.models import Order
+from tests.browser.chromium import press_escape
 from tests.browser.conftest import PHONE, WIDE, Shop
 from tests.factories import PIN
 from wallet.models import Recharge, WalletTransaction
@@ -106,7 +107,7 @@ def test_an_abandoned_payment_takes_nothing_and_can_be_found_again(
 ) -> None:
     page = open_page()
     start_topup(shop, page)
-    page.keyboard.press("Escape")
+    press_escape(page, page.locator(".razorpay-container"))
     expect(page.locator("#checkout-message")).to_contain_text("Nothing was taken")
     page.reload()
     # By itself it opens once only.

@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
 
 from razorpay_sandbox.checkout import rupees, text_colour
 from razorpay_sandbox.process import SandboxServer
-from tests.browser.chromium import ARGUMENTS, find_chromium
+from tests.browser.chromium import ARGUMENTS, find_chromium, press_escape
 
 NewOrder = Callable[..., dict[str, Any]]
 SHOP_PAGE = """<!doctype html><meta name="viewport" content="width=device-width">
@@ -229,7 +229,7 @@ def test_customer_leaves_by_escape_button_and_cross(
 ) -> None:
     page, order_id = shop
     opened(page)
-    page.keyboard.press("Escape")
+    press_escape(page, page.locator(".razorpay-container"))
     assert heard(page, 1) == [["dismissed", None]]
     closed(page)
     opened(page).click("[data-outcome=abandon]")
@@ -260,11 +260,11 @@ def test_lost_reply_is_paid_and_the_page_hears_nothing(
 @pytest.mark.browser
 def test_checkout_ignores_messages_of_other_windows(shop: tuple[Page, str]) -> None:
     page, _ = shop
-    frame = opened(page)
+    opened(page)
     page.evaluate(
         "window.postMessage({source: 'razorpay-sandbox', type: 'success', payload: {}}, '*')"
     )
-    frame.press("body", "Escape")
+    press_escape(page, page.locator(".razorpay-container"))
     assert heard(page, 1) == [["dismissed", None]]
 
 
