@@ -62,6 +62,9 @@ class _Shop:
         self.count, self.now, self.chance = count, now, chance
         self.pending: dict[str, list[dict[str, Any]]] = {}
         self.plans: list[dict[str, Any]] = []
+        # One account of many seats for each plan: who is delivered and runs has one of them.
+        self.accounts: dict[ObjectId, ObjectId] = {}
+        self.seated: dict[ObjectId, int] = {}
         self.sold: dict[ObjectId, int] = {}
 
     def fill(self) -> None:
@@ -81,6 +84,25 @@ class _Shop:
             self._write("products", {**plan, "stock": left})
             self._move(plan, stocked, "restock", "", f"restock:{plan['_id']}", self._start())
         self._flush()
+        self._fill_pool()
+
+    def _fill_pool(self) -> None:
+        from subscriptions.models import Credential
+
+        Credential.objects.bulk_create(
+            Credential(
+                pk=self.accounts[plan_id],
+                plan_id=plan_id,
+                login=f"account {number}",
+                password="x",  # noqa: S106
+                seats=used,
+                seats_used=used,
+                state=Credential.State.FULL,
+                fingerprint=f"{number:064d}",
+            )
+            for number, (plan_id, used) in enumerate(self.seated.items())
+            if used
+        )
 
     def _start(self) -> datetime:
         return self.now - timedelta(days=370)
@@ -115,7 +137,8 @@ class _Shop:
                     "is_active": True,
                 }
                 self.plans.append(plan)
-                self.sold[plan["_id"]] = 0
+                self.sold[plan["_id"]] = self.seated[plan["_id"]] = 0
+                self.accounts[plan["_id"]] = ObjectId()
                 plan["_platform"] = platform["name"]
 
     def _person(self, number: int, people: int) -> dict[str, Any]:
@@ -160,6 +183,8 @@ class _Shop:
         delivered = None if waits else at
         ends_at = at if refunded else at + days
         state = "cancelled" if refunded else "active" if waits or ends_at > self.now else "expired"
+        holds_seat = state == "active" and not waits
+        self.seated[plan["_id"]] += holds_seat
         self._write(
             "orders",
             {
@@ -190,8 +215,8 @@ class _Shop:
                 "ends_at": ends_at,
                 "delivered_at": delivered,
                 "state": state,
-                "credential_id": None,
-                "holds_seat": False,
+                "credential_id": self.accounts[plan["_id"]] if holds_seat else None,
+                "holds_seat": holds_seat,
                 "invited_at": None,
                 "auto_renew": False,
                 "created_at": at,

@@ -50,5 +50,5 @@ def press_escape(page: Page, gone: Locator) -> None:
     Playwright would wait for that answer for ever.
     """
     page.keyboard.down("Escape")
-    expect(gone).to_have_count(0)
+    expect(gone).to_have_count(0, timeout=30_000)
     page.keyboard.up("Escape")
