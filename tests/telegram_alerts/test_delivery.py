@@ -54,17 +54,19 @@ def test_flood_control_pauses_all_that_is_due(telegram, make_alerts, make_due):
     telegram.script = ["ok", "flood"]
     before = timezone.now()
     # The first alone, then four at once, of which one was refused.
-    assert deliver_batch() == Outcome(claimed=20, sent=4, paused=True)
+    assert deliver_batch() == Outcome(claimed=delivery.BATCH, sent=4, paused=True)
     waiting = Alert.objects.filter(state="pending")
-    assert list(waiting.values_list("attempts", "claimed_until")) == [(0, None)] * 21
+    assert list(waiting.values_list("attempts", "claimed_until")) == [(0, None)] * (
+        delivery.BATCH + 1
+    )
     # Telegram asked for 7 seconds; one more is given. What comes now waits as well.
     assert DeliveryPause.objects.get().until >= before + timedelta(seconds=7.9)
     assert DeliveryPause.objects.get().until < before + timedelta(seconds=20)
     assert deliver_batch() == Outcome(paused=True)
     assert telegram.requests == 5
     make_due()
-    assert [deliver_batch().sent, deliver_batch().sent] == [20, 1]
-    assert len(set(telegram.delivered)) == len(telegram.delivered) == 25
+    assert [deliver_batch().sent, deliver_batch().sent] == [delivery.BATCH, 1]
+    assert len(set(telegram.delivered)) == len(telegram.delivered) == delivery.BATCH + 5
 
 
 def test_flood_control_is_read_as_a_timedelta_too(telegram, make_alerts, monkeypatch):
