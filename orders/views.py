@@ -135,13 +135,16 @@ def _confirm_page(
     balance_paise = balance_of(request.user.pk)
     missing_paise = max(0, plan.price_paise - balance_paise)
     here = plan.buy_url if renews is None else renews.renew_url
-    way_back = {"amount": plain_rupees(missing_paise), "next": here}
+    # Less than the smallest top-up would only be refused there.
+    topup_paise = max(missing_paise, settings.TOPUP_MIN_PAISE)
+    way_back = {"amount": plain_rupees(topup_paise), "next": here}
     context: dict[str, Any] = {
         "plan": plan,
         "form": form,
         "balance_paise": balance_paise,
         "balance_after_paise": None if missing_paise else balance_paise - plan.price_paise,
         "missing_paise": missing_paise,
+        "topup_paise": topup_paise,
         "topup_url": f"{reverse('wallet:overview')}?{urlencode(way_back)}",
         "price_changed": old_price_paise is not None,
         "old_price_paise": old_price_paise,

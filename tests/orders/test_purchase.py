@@ -85,7 +85,9 @@ def test_too_little_money_leads_to_the_top_up_and_back(customer, client_for):
     client = client_for(customer)
     page = client.get(plan.buy_url)
     assert page.context["missing_paise"] == 49_00
-    assert page.context["topup_url"].startswith("/wallet/?amount=49&next=%2Fbuy%2F")
+    # The smallest top-up is more than what is missing.
+    assert page.context["topup_url"].startswith("/wallet/?amount=100&next=%2Fbuy%2F")
+    assert "Top up ₹100 and come back" in page.content.decode()
     answer = client.post(plan.buy_url, {"quote": page.context["form"].initial["quote"]})
     assert answer.status_code == 200
     assert (Order.objects.count(), balance_of(customer.pk)) == (0, 150_00)
