@@ -176,7 +176,7 @@ def opened(page: Page) -> Frame:
     page.keyboard.press("Enter")
     page.wait_for_selector("iframe.razorpay-checkout-frame")
     frame = next(frame for frame in page.frames if "/checkout?" in frame.url or not frame.url)
-    frame.wait_for_function("document.activeElement.id === 'merchant' && document.hasFocus()")
+    frame.wait_for_function("document.activeElement?.id === 'merchant' && document.hasFocus()")
     return frame
 
 
@@ -193,7 +193,7 @@ def heard(page: Page, count: int) -> list[Any]:
 
 def closed(page: Page) -> None:
     page.wait_for_selector("iframe.razorpay-checkout-frame", state="detached")
-    page.wait_for_function("document.activeElement.id === 'pay'")
+    page.wait_for_function("document.activeElement?.id === 'pay'")
 
 
 @pytest.mark.browser
