@@ -16,12 +16,12 @@ from console.hands import Work, counted, needs_hands
 from ottsonly.admin import WindowedAdmin, chip, rupees
 from ottsonly.admin_lists import attach_related
 from ottsonly.mongo import moment
-from subscriptions import admin_pool, admin_problems
+from subscriptions import admin_imports, admin_pool, admin_problems
 from subscriptions.admin_subscriptions import COMMANDS
 from subscriptions.models import BEGINNING, ENDING_DAYS, Extension, Reminder, Reveal, Subscription
 
 # Imported to be registered.
-__all__ = ["admin_pool", "admin_problems"]
+__all__ = ["admin_imports", "admin_pool", "admin_problems"]
 
 
 class EndingFilter(admin.SimpleListFilter):

@@ -7,7 +7,7 @@ from django.db import connection
 from django.urls import reverse
 
 from ottsonly.models import AuditEvent
-from subscriptions import admin_pool, imports
+from subscriptions import admin_imports, imports
 from subscriptions.imports import continue_imports
 from subscriptions.models import Credential, CredentialImport, ImportPart, Reveal, Subscription
 from tests.factories import PIN, CustomerFactory, PlanFactory, add_account, buy, give_money
@@ -69,7 +69,7 @@ def test_a_large_import_goes_on_in_the_worker_and_its_page_looks_again(
     console, command, monkeypatch
 ):
     monkeypatch.setattr(imports, "PART_SIZE", 2)
-    monkeypatch.setattr(admin_pool, "PART_SIZE", 2)
+    monkeypatch.setattr(admin_imports, "PART_SIZE", 2)
     lines = "\n".join(f"u{n}@x.example,p" for n in range(5))
     paste(console, PlanFactory(), lines)
     source = CredentialImport.objects.get()
