@@ -18,6 +18,7 @@ CORRECTIONS: dict[str, Callable[[], None]] = {
     "retryable-records": lifetimes.correct_retryable_records,
     "ttl-deletion": conflicts.correct_ttl_deletion,
     "forgotten-commits": lifetimes.correct_forgotten_commits,
+    "sweeping-snapshot": lifetimes.correct_sweeping_snapshot,
     "and-of-conditions": indexes.correct_and_of_conditions,
     "bounds-before-more-fields": indexes.correct_bounds_before_more_fields,
     "union-with": indexes.correct_union_with,

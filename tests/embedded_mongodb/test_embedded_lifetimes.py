@@ -204,3 +204,65 @@ def test_records_and_sessions_end_after_thirty_minutes() -> None:
     )
 
     assert done.stdout == "1801 1801 1802\nTrue False\n"
+
+
+SWEEP_AND_WRITE = """
+import tempfile, threading
+from secantus import storage
+{correct}
+connections = []
+original = storage.wt.wiredtiger_open
+def counting(home, config, *arguments):
+    connections.append(original(home, config + ",statistics=(fast)", *arguments))
+    return connections[0]
+storage.wt.wiredtiger_open = counting
+folder = tempfile.TemporaryDirectory()
+store = storage.Storage(folder.name, durable=False)
+store.insert("shop", "items", [{{"_id": 0, "n": 0}}])
+store.create_index("shop", "items", "gone_1", {{"gone": 1}}, {{"expireAfterSeconds": 9}})
+swept, may_end = threading.Event(), threading.Event()
+def sweep():
+    store.prune_ttl_all_collections()
+    swept.set()
+    may_end.wait(30)
+sweeper = threading.Thread(target=sweep)
+sweeper.start()
+swept.wait(30)
+for number in range(1, 1001):
+    store.insert("shop", "items", [{{"_id": number}}])
+    store.release_thread_snapshot()
+session = connections[0].open_session()
+look = session.open_cursor("statistics:", None, "statistics=(fast)")
+print("pinned:", look[storage.wt.stat.conn.txn_pinned_range][2] >= 1000)
+look.close()
+session.close()
+may_end.set()
+sweeper.join()
+store.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("correct", "pinned"),
+    [
+        (
+            "from embedded_mongodb.lifetimes import correct_sweeping_snapshot\n"
+            "correct_sweeping_snapshot()",
+            "pinned: False\n",
+        ),
+        ("", "pinned: True\n"),
+    ],
+    ids=["corrected", "negative control"],
+)
+def test_a_sweeper_that_sleeps_pins_no_old_version(correct: str, pinned: str) -> None:
+    """WiredTiger looks for the oldest reader now and then only: up to 200 writes are still held."""
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP_AND_WRITE.format(correct=correct)],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (pinned, "")
