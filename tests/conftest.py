@@ -19,8 +19,10 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 WRITES = {"insert", "update", "delete", "findAndModify"}
 
 
-# Packages whose tests share processes that are dear to start: one worker runs them all.
-TOGETHER = {"browser", "embedded_mongodb", "razorpay_sandbox"}
+# Packages whose tests share processes that are dear to start: one worker runs them all. They come
+# first, so "dev" is one as well: its tests mostly wait, for a shop that starts, and pytest-django
+# leaves them to the end, when nothing else is left to run beside them.
+TOGETHER = {"browser", "dev", "embedded_mongodb", "razorpay_sandbox"}
 
 
 class ByPackage(LoadScopeScheduling):
