@@ -54,11 +54,9 @@ class HandsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "login":
-            return queryset.filter(state=Subscription.State.ACTIVE, seat_lost_at__gt=BEGINNING)
+            return queryset.without_seat()
         if self.value() == "invite":
-            return queryset.filter(
-                state=Subscription.State.ACTIVE, invitation_undone_at__gt=BEGINNING
-            )
+            return queryset.to_invite_again()
         return queryset
 
 

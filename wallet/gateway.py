@@ -215,6 +215,7 @@ class RazorpayGateway:
             if self._status in NO_VERDICT or self._status >= 500:
                 logger.warning("Razorpay gave no verdict (%s): %s", self._status, error)
                 raise _no_answer() from error
+            logger.warning("Razorpay refused (%s): %s", self._status, error)
             raise GatewayRefused(_("Razorpay refused this payment. Please try again.")) from error
         except (GatewayError, ServerError, requests.RequestException, ValueError) as error:
             # What the SDK stumbles over may hold an address; its kind is enough.
@@ -222,10 +223,12 @@ class RazorpayGateway:
             raise _no_answer() from error
         except (AttributeError, TypeError) as error:
             # The SDK itself stumbles over an error that is not in Razorpay's form.
+            logger.warning("Razorpay's error cannot be read (%s)", self._status)
             raise _no_answer() from error
         try:
             return read(record)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            logger.warning("Razorpay's answer cannot be read: %s", type(error).__name__)
             raise GatewayUnavailable(_("Razorpay gave an answer that cannot be read.")) from error
 
 

@@ -3,8 +3,10 @@
 import logging
 import threading
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from telegram.error import RetryAfter
@@ -62,6 +64,9 @@ def test_flood_control_pauses_all_that_is_due(telegram, make_alerts, make_due):
     # Telegram asked for 7 seconds; one more is given. What comes now waits as well.
     assert DeliveryPause.objects.get().until >= before + timedelta(seconds=7.9)
     assert DeliveryPause.objects.get().until < before + timedelta(seconds=20)
+    said, told = StringIO(), StringIO()
+    call_command("deliver_alerts", stdout=said, stderr=told)
+    assert (said.getvalue(), told.getvalue()[:18]) == ("0 sent\n", "Alerts wait until ")
     assert deliver_batch() == Outcome(paused=True)
     assert telegram.requests == 5
     make_due()

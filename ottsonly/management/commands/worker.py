@@ -63,6 +63,7 @@ class Command(BaseCommand):
     def _run(self, read_end: int) -> None:
         """Go on until a signal comes; an outage of the database is waited out."""
         registered = False
+        logger.info("the worker begins")
         while not stopping():
             pause = 0.0
             try:
@@ -77,3 +78,4 @@ class Command(BaseCommand):
             if pause and not stopping():
                 with suppress(InterruptedError):
                     select.select([read_end], [], [], pause)
+        logger.info("the worker was told to end, and does")

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from telegram_alerts.delivery import deliver_batch, is_configured
+from telegram_alerts.models import DeliveryPause
 
 
 class Command(BaseCommand):
@@ -22,3 +24,6 @@ class Command(BaseCommand):
             if outcome.paused:
                 break
         self.stdout.write(f"{total} sent")
+        for pause in DeliveryPause.objects.filter(until__gt=timezone.now()):
+            until = timezone.localtime(pause.until)
+            self.stderr.write(f"Alerts wait until {until:%H:%M:%S}: {pause.reason}")
