@@ -34,6 +34,32 @@ PAUSE_SECONDS = 0.1
 NO_VERDICT = frozenset({401, 403, 408, 409, 425, 429})
 
 
+class _Unanswered(Exception):
+    """There was no answer, or one that is no JSON; its text is the kind of the error."""
+
+
+class _Session(requests.Session):
+    """Remembers the status of the last answer, and hands the SDK no error that it knows.
+
+    Those it knows it prints on stdout, among the lines of our log, and its own errors do not tell
+    a refusal from "too many requests".
+    """
+
+    status = 0
+
+    def request(self, *args: Any, **options: Any) -> requests.Response:
+        self.status = 0
+        try:
+            response = super().request(*args, **options)
+            self.status = response.status_code
+            if self.status != requests.codes.no_content:
+                response.json()
+        except (requests.RequestException, ValueError) as error:
+            # Its text may hold an address; its kind is enough.
+            raise _Unanswered(type(error).__name__) from error
+        return response
+
+
 @dataclass(frozen=True)
 class Payment:
     """A payment as Razorpay's own record has it; `fee_paise` includes `tax_paise`."""
@@ -76,13 +102,11 @@ class RazorpayGateway:
     def __init__(self) -> None:
         if not settings.RAZORPAY_KEY_ID:
             raise TopUpRefused(_("Top-ups are not open yet. Please come back later."))
-        self._status = 0
-        session = requests.Session()
-        session.hooks["response"].append(self._note_status)
+        self._session = _Session()
         self._client = razorpay.Client(
             auth=(settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET),
             base_url=settings.RAZORPAY_BASE_URL,
-            session=session,
+            session=self._session,
         )
 
     def create_order(self, *, amount_paise: int, receipt: str) -> str:
@@ -166,10 +190,6 @@ class RazorpayGateway:
                 return
             skip += PAGE
 
-    def _note_status(self, response: requests.Response, **_options: Any) -> None:
-        # The SDK's errors do not tell a refusal from "too many requests".
-        self._status = response.status_code
-
     def _call(
         self, read: Callable[[Any], T], function: Any, *args: Any, repeat: bool = False, **more: Any
     ) -> T:
@@ -206,19 +226,21 @@ class RazorpayGateway:
         self, read: Callable[[Any], T], function: Any, deadline: float, *args: Any, **more: Any
     ) -> T:
         left = max(0.1, deadline - time.monotonic())
-        self._status = 0
         try:
             record = function(
                 *args, timeout=(min(settings.RAZORPAY_CONNECT_TIMEOUT, left), left), **more
             )
         except BadRequestError as error:
-            if self._status in NO_VERDICT or self._status >= 500:
-                logger.warning("Razorpay gave no verdict (%s): %s", self._status, error)
+            status = self._session.status
+            if status in NO_VERDICT or status >= 500:
+                logger.warning("Razorpay gave no verdict (%s): %s", status, error)
                 raise _no_answer() from error
             logger.warning("Razorpay refused (%s): %s", self._status, error)
             raise GatewayRefused(_("Razorpay refused this payment. Please try again.")) from error
-        except (GatewayError, ServerError, requests.RequestException, ValueError) as error:
-            # What the SDK stumbles over may hold an address; its kind is enough.
+        except _Unanswered as error:
+            logger.warning("Razorpay does not answer: %s", error)
+            raise _no_answer() from error
+        except (GatewayError, ServerError) as error:
             logger.warning("Razorpay does not answer: %s", type(error).__name__)
             raise _no_answer() from error
         except (AttributeError, TypeError) as error:
