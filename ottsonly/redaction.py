@@ -23,7 +23,9 @@ PHONE = re.compile(
     r"(?<![\w.])(\+91[ -]?\d{2}|\+\d{1,3}[ -]?\d|[6-9]\d)[\d -]{4,10}(\d{3})(?![\w.])"
 )
 URI_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
-BOT_TOKEN = re.compile(r"\d{5,}:[\w-]{20,}")
+# Begun at the first digit only: begun at each, a stranger's address of 8000 digits, which is logged
+# when nothing is found there, would hold up the whole process for half a second.
+BOT_TOKEN = re.compile(r"(?<!\d)\d{5,}:[\w-]{20,}")
 
 
 def redact(text: str) -> str:

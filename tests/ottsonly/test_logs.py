@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 import sentry_sdk
@@ -30,6 +31,14 @@ def test_phones_and_log_ins_are_hidden_and_the_rest_is_kept(text, expected):
         assert "AAE-xyz" not in redact(text)
     else:
         assert redact(text) == expected
+
+
+def test_a_long_address_of_a_stranger_is_read_once():
+    text = f"Not Found: /{'7' * 100_000}"
+    started = time.monotonic()
+    assert redact(text) == text
+    # Read anew from each digit on it took more than a minute.
+    assert time.monotonic() - started < 20
 
 
 def test_the_values_of_secret_settings_are_hidden(settings):
