@@ -61,6 +61,16 @@ def _user_of(phone: str) -> User:
         return User.objects.get(phone=phone)
 
 
+def save_profile(*, user: User, values: dict[str, Any]) -> None:
+    """Store what a person says of themselves, and nothing else of the account.
+
+    Raises:
+        AccountDisabled: the account was deleted or disabled meanwhile: no name comes back to it.
+    """
+    if not User.objects.filter(pk=user.pk, is_active=True).update(**values):
+        raise AccountDisabled(DISABLED)
+
+
 def log_out_everywhere(user: User, *, actor: User | None = None) -> None:
     """End every session of `user`, the current one included."""
 

@@ -204,9 +204,12 @@ def profile(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
     if request.method == "POST" and form.is_valid():
-        # Only these: a full save could undo a role or an epoch changed meanwhile.
-        form.instance.save(update_fields=list(form.fields))
-        messages.success(request, _("Saved."))
+        try:
+            services.save_profile(user=user, values=form.cleaned_data)
+        except AccountError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("Saved."))
         return redirect("accounts:profile")
     context = {"form": form, "logins": _logins(request)}
     return render(request, "accounts/profile.html", context)

@@ -3,6 +3,8 @@
 Each control does what the service must not do, and the same rival makes it go wrong.
 """
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
@@ -11,9 +13,10 @@ from django.db.models import F
 from accounts import services
 from accounts.errors import CodeExpired, CodeLocked, LastAdmin
 from accounts.models import OneTimeCode, User
+from accounts.privacy import delete_account
 from ottsonly.mongo import in_transaction
 from tests.accounts.conftest import PHONE, other_than
-from tests.factories import AdminFactory
+from tests.factories import AdminFactory, CustomerFactory
 from tests.rival import rival_before
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,3 +107,22 @@ def test_control_admins_that_are_only_counted_are_both_gone() -> None:
     with rival_before("update", "users", lambda: demote_by_counting(first)) as rival:
         demote_by_counting(second)
     assert (rival.results, admins()) == ([None], 0)
+
+
+def test_a_profile_saved_while_the_account_is_deleted_brings_no_name_back(client_for: Any) -> None:
+    person = CustomerFactory()
+    browser = client_for(person)
+    asked = {"name": "Asha Verma", "email": "asha@example.com"}
+    with rival_before("update", "users", lambda: delete_account(user=person)) as rival:
+        answer = browser.post("/profile/", asked, follow=True)
+    assert rival.results == [None]
+    assert "This account is disabled." in answer.content.decode()
+    gone = User.objects.get()
+    assert (gone.is_deleted, gone.name, gone.email) == (True, "", "")
+
+
+def test_control_a_profile_saved_by_its_key_alone_brings_the_name_back() -> None:
+    person = CustomerFactory()
+    with rival_before("update", "users", lambda: delete_account(user=person)):
+        User.objects.filter(pk=person.pk).update(name="Asha Verma")
+    assert (User.objects.get().is_deleted, User.objects.get().name) == (True, "Asha Verma")
