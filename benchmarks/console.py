@@ -38,8 +38,10 @@ def main() -> None:
 def _check_books() -> None:
     from orders.books import check_books
 
+    started = time.perf_counter()
     findings = list(check_books())
-    print(f"books: {len(findings)} findings", *map(str, findings[:5]), sep="\n")
+    seconds = time.perf_counter() - started
+    print(f"books: {len(findings)} findings in {seconds:.0f} s", *map(str, findings[:5]), sep="\n")
     if findings:
         sys.exit(1)
 

@@ -16,16 +16,22 @@ def check_stock() -> Iterator[Finding]:
     )
 
 
-def _stock_findings(plan_id: ObjectId) -> list[Finding]:
-    stock = Plan.objects.values_list("stock", flat=True).get(pk=plan_id)
-    total = StockMovement.objects.filter(plan_id=plan_id).aggregate(total=Sum("delta"))["total"]
-    total = total or 0
-    if stock == total and stock >= 0:
-        return []
-    return [
-        Finding(
-            "stock equals the sum of its movements",
-            f"plan {plan_id}",
-            f"stock is {stock}, movements sum to {total}",
+def _stock_findings(plan_ids: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    stocks = list(Plan.objects.filter(pk__in=plan_ids).order_by().values_list("pk", "stock"))
+    moved = StockMovement.objects.filter(plan_id__in=plan_ids).order_by().values("plan_id")
+    totals = dict(moved.annotate(total=Sum("delta")).values_list("plan_id", "total"))
+    for plan_id, stock in stocks:
+        total = totals.get(plan_id, 0)
+        if stock == total and stock >= 0:
+            yield plan_id, []
+            continue
+        yield (
+            plan_id,
+            [
+                Finding(
+                    "stock equals the sum of its movements",
+                    f"plan {plan_id}",
+                    f"stock is {stock}, movements sum to {total}",
+                )
+            ],
         )
-    ]

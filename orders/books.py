@@ -1,16 +1,17 @@
 """All checks of the books, and those of the orders."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from bson import ObjectId
-from django.db.models import Sum
 
 from catalog.books import check_stock
 from catalog.models import StockMovement
 from orders.models import Order, Refund
-from ottsonly.findings import Finding, looked_at_twice
+from ottsonly.findings import Finding, by_first, in_batches, looked_at_twice
 from subscriptions.books import check_missing_seats, check_seat_holders, check_seats
 from subscriptions.models import Extension, Subscription
 from wallet.books import (
@@ -18,6 +19,8 @@ from wallet.books import (
     check_open_items,
     check_recharges,
     check_source_refunds,
+    entries_of,
+    unknown_references,
 )
 from wallet.models import WalletTransaction
 
@@ -48,54 +51,68 @@ def check_orders() -> Iterator[Finding]:
     )
 
 
-def _order_findings(order_id: ObjectId) -> list[Finding]:
-    order = Order.objects.get(pk=order_id)
+def _order_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    orders = list(Order.objects.filter(pk__in=pks).order_by())
+    paid = entries_of("order", pks)
+    subscriptions = Subscription.objects.filter(pk__in=[order.subscription_id for order in orders])
+    owners = by_first(subscriptions.order_by().values_list("pk", "user_id"))
+    sales = StockMovement.objects.filter(key__in=[f"sale:{pk}" for pk in pks], delta=-1)
+    sold = set(sales.order_by().values_list("key", "plan_id"))
+    refunds = Refund.objects.filter(order_id__in=pks).order_by()
+    refunds_of = by_first(refunds.values_list("order_id", "pk", "amount_paise"))
+    given = entries_of("refund", [pk for rows in refunds_of.values() for pk, _amount in rows])
+    for order in orders:
+        refunded = refunds_of.get(order.pk, [])
+        findings = _findings_of_sale(
+            order,
+            paid=paid.get(str(order.pk), []),
+            owners=[user_id for (user_id,) in owners.get(order.subscription_id, [])],
+            is_sold=(f"sale:{order.pk}", order.plan_id) in sold,
+            refunded_paise=sum(amount for _pk, amount in refunded),
+        )
+        for refund_id, amount_paise in refunded:
+            entries = given.get(str(refund_id), [])
+            if entries != [(order.user_id, amount_paise)]:
+                findings.append(
+                    Finding(
+                        "a refund has exactly one ledger entry",
+                        f"refund {refund_id}",
+                        f"found {entries}",
+                    )
+                )
+        yield order.pk, findings
+
+
+def _findings_of_sale(
+    order: Order,
+    *,
+    paid: list[tuple[Any, ...]],
+    owners: list[ObjectId],
+    is_sold: bool,
+    refunded_paise: int,
+) -> list[Finding]:
     name = f"order {order.number}"
     findings = []
-    paid = list(
-        WalletTransaction.objects.filter(
-            reference_type="order", reference_id=str(order_id)
-        ).values_list("user_id", "amount_paise")
-    )
     if paid != [(order.user_id, -order.price_paise)]:
         findings.append(
             Finding("a paid order has exactly one ledger entry", name, f"entries found: {paid}")
         )
-    owners = list(
-        Subscription.objects.filter(pk=order.subscription_id).values_list("user_id", flat=True)
-    )
     if owners != [order.user_id]:
         findings.append(
             Finding("a paid order has its subscription", name, f"owners found: {owners}")
         )
-    sold = StockMovement.objects.filter(key=f"sale:{order_id}", plan_id=order.plan_id, delta=-1)
-    if sold.exists() == order.is_renewal:
+    if is_sold == order.is_renewal:
         detail = "a renewal took stock" if order.is_renewal else "no sale movement"
         findings.append(Finding("a purchase, and it alone, has its stock movement", name, detail))
-    refunded = (
-        Refund.objects.filter(order_id=order_id).aggregate(total=Sum("amount_paise"))["total"] or 0
-    )
-    if refunded != order.refunded_paise or refunded > order.price_paise:
+    if refunded_paise != order.refunded_paise or refunded_paise > order.price_paise:
         findings.append(
             Finding(
                 "refunds never exceed the payment",
                 name,
                 f"paid {order.price_paise}, refunded_paise {order.refunded_paise}, "
-                f"refunds sum to {refunded}",
+                f"refunds sum to {refunded_paise}",
             )
         )
-    for refund in Refund.objects.filter(order_id=order_id):
-        given = list(
-            WalletTransaction.objects.filter(
-                reference_type="refund", reference_id=str(refund.pk)
-            ).values_list("user_id", "amount_paise")
-        )
-        if given != [(order.user_id, refund.amount_paise)]:
-            findings.append(
-                Finding(
-                    "a refund has exactly one ledger entry", f"refund {refund.pk}", f"found {given}"
-                )
-            )
     return findings
 
 
@@ -104,23 +121,25 @@ def check_references() -> Iterator[Finding]:
 
     They are written together and never deleted: no second look is needed.
     """
-    entries = WalletTransaction.objects.filter(reference_type__in=["order", "refund"]).order_by()
-    for pk, kind, reference in entries.values_list(
-        "pk", "reference_type", "reference_id"
-    ).iterator():
-        if not _exists(Order if kind == "order" else Refund, reference):
-            yield Finding(
-                "a ledger entry has its order or refund", f"entry {pk}", f"{kind} {reference}"
-            )
+    for kind, model in (("order", Order), ("refund", Refund)):
+        entries = WalletTransaction.objects.filter(reference_type=kind).order_by()
+        for batch in in_batches(entries.values_list("pk", "reference_id").iterator()):
+            for pk, reference in _without_reference(model, batch):
+                yield Finding(
+                    "a ledger entry has its order or refund", f"entry {pk}", f"{kind} {reference}"
+                )
     Reason = StockMovement.Reason
     movements = StockMovement.objects.filter(reason__in=[Reason.SALE, Reason.RETURN]).order_by()
-    for pk, reference in movements.values_list("pk", "reference").iterator():
-        if not _exists(Order, reference):
+    for batch in in_batches(movements.values_list("pk", "reference").iterator()):
+        for pk, reference in _without_reference(Order, batch):
             yield Finding("a sold unit has its order", f"stock movement {pk}", f"order {reference}")
 
 
-def _exists(model: type[Order] | type[Refund], reference: str) -> bool:
-    return ObjectId.is_valid(reference) and model.objects.filter(pk=reference).exists()
+def _without_reference(
+    model: type[Order] | type[Refund], rows: list[tuple[ObjectId, str]]
+) -> list[tuple[ObjectId, str]]:
+    unknown = set(unknown_references(model, [reference for _pk, reference in rows]))
+    return [(pk, reference) for pk, reference in rows if reference in unknown]
 
 
 def check_periods() -> Iterator[Finding]:
@@ -130,10 +149,33 @@ def check_periods() -> Iterator[Finding]:
     )
 
 
-def _period_findings(subscription_id: ObjectId) -> list[Finding]:
-    subscription = Subscription.objects.get(pk=subscription_id)
-    name = f"subscription {subscription_id}"
-    orders = list(Order.objects.filter(subscription_id=subscription_id))
+def _period_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    subscriptions = list(Subscription.objects.filter(pk__in=pks).order_by())
+    orders_of: dict[ObjectId | None, list[Order]] = defaultdict(list)
+    for order in Order.objects.filter(subscription_id__in=pks).order_by():
+        orders_of[order.subscription_id].append(order)
+    keys = [f"return:{order.pk}" for orders in orders_of.values() for order in orders]
+    returns = StockMovement.objects.filter(key__in=keys, delta=1).order_by()
+    returned = set(returns.values_list("key", flat=True))
+    extensions_of: dict[ObjectId, list[Extension]] = defaultdict(list)
+    for extension in Extension.objects.filter(subscription_id__in=pks).order_by():
+        extensions_of[extension.subscription_id].append(extension)
+    for subscription in subscriptions:
+        orders = orders_of[subscription.pk]
+        findings = _findings_of_days(
+            subscription, orders, sum(f"return:{order.pk}" in returned for order in orders)
+        )
+        if subscription.delivered_at is not None:
+            findings += _row_findings(
+                subscription, orders, extensions_of[subscription.pk], subscription.delivered_at
+            )
+        yield subscription.pk, findings
+
+
+def _findings_of_days(
+    subscription: Subscription, orders: list[Order], returned: int
+) -> list[Finding]:
+    name = f"subscription {subscription.pk}"
     findings = []
     paid = sum(order.duration_days for order in orders if order.state != Order.State.REFUNDED)
     if subscription.paid_days != paid:
@@ -144,9 +186,6 @@ def _period_findings(subscription_id: ObjectId) -> list[Finding]:
                 f"paid_days is {subscription.paid_days}, the orders bought {paid}",
             )
         )
-    returned = StockMovement.objects.filter(
-        key__in=[f"return:{order.pk}" for order in orders], delta=1
-    ).count()
     expected = int(
         subscription.delivered_at is None and subscription.state == Subscription.State.CANCELLED
     )
@@ -158,13 +197,14 @@ def _period_findings(subscription_id: ObjectId) -> list[Finding]:
                 f"{returned} returned, expected {expected}",
             )
         )
-    if subscription.delivered_at is not None:
-        findings += _row_findings(subscription, orders, subscription.delivered_at)
     return findings
 
 
 def _row_findings(
-    subscription: Subscription, orders: list[Order], delivered_at: datetime
+    subscription: Subscription,
+    orders: list[Order],
+    extensions: list[Extension],
+    delivered_at: datetime,
 ) -> list[Finding]:
     """Look whether the periods lie in a row, each as long as it should, up to the end."""
     name = f"subscription {subscription.pk}"
@@ -178,7 +218,7 @@ def _row_findings(
         for order in orders
     ] + [
         (extension.period_start, extension.period_end, timedelta(days=extension.days), False)
-        for extension in Extension.objects.filter(subscription_id=subscription.pk)
+        for extension in extensions
     ]
     findings = [
         Finding(

@@ -1,5 +1,6 @@
 """Checks of the seats' books."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from bson import ObjectId
@@ -22,32 +23,44 @@ def check_seat_holders() -> Iterator[Finding]:
     yield from looked_at_twice(_holder_findings, holders.values_list("pk", flat=True).iterator())
 
 
-def _holder_findings(subscription_id: ObjectId) -> list[Finding]:
-    subscription = Subscription.objects.get(pk=subscription_id)
+def _holder_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    for subscription in Subscription.objects.filter(pk__in=pks).order_by():
+        yield subscription.pk, _findings_of_holder(subscription)
+
+
+def _findings_of_holder(subscription: Subscription) -> list[Finding]:
     active = subscription.state == Subscription.State.ACTIVE
     if not subscription.holds_seat or (active and subscription.credential_id is not None):
         return []
     return [
         Finding(
             "only a running subscription holds a seat",
-            f"subscription {subscription_id}",
+            f"subscription {subscription.pk}",
             f"state is {subscription.state}, credential is {subscription.credential_id}",
         )
     ]
 
 
-def _seat_findings(credential_id: ObjectId) -> list[Finding]:
-    used, seats = Credential.objects.values_list("seats_used", "seats").get(pk=credential_id)
-    held = Subscription.objects.filter(credential_id=credential_id, holds_seat=True).count()
-    if used == held and used <= seats:
-        return []
-    return [
-        Finding(
-            "seats used equal seats assigned",
-            f"credential {credential_id}",
-            f"seats_used is {used} of {seats}, subscriptions hold {held}",
+def _seat_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    accounts = Credential.objects.filter(pk__in=pks).order_by()
+    seats_of = list(accounts.values_list("pk", "seats_used", "seats"))
+    holders = Subscription.objects.filter(credential_id__in=pks, holds_seat=True).order_by()
+    held_of = Counter(holders.values_list("credential_id", flat=True))
+    for credential_id, used, seats in seats_of:
+        held = held_of[credential_id]
+        if used == held and used <= seats:
+            yield credential_id, []
+            continue
+        yield (
+            credential_id,
+            [
+                Finding(
+                    "seats used equal seats assigned",
+                    f"credential {credential_id}",
+                    f"seats_used is {used} of {seats}, subscriptions hold {held}",
+                )
+            ],
         )
-    ]
 
 
 def check_missing_seats() -> Iterator[Finding]:
@@ -58,8 +71,12 @@ def check_missing_seats() -> Iterator[Finding]:
     )
 
 
-def _missing_seat_findings(subscription_id: ObjectId) -> list[Finding]:
-    subscription = Subscription.objects.get(pk=subscription_id)
+def _missing_seat_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    for subscription in Subscription.objects.filter(pk__in=pks).order_by():
+        yield subscription.pk, _findings_of_missing_seat(subscription)
+
+
+def _findings_of_missing_seat(subscription: Subscription) -> list[Finding]:
     if (
         subscription.state != Subscription.State.ACTIVE
         or subscription.delivered_at is None
@@ -71,7 +88,7 @@ def _missing_seat_findings(subscription_id: ObjectId) -> list[Finding]:
     return [
         Finding(
             "a delivered subscription has a seat, or is known to wait for one",
-            f"subscription {subscription_id}",
+            f"subscription {subscription.pk}",
             f"holds_seat is {subscription.holds_seat}, seat_lost_at {subscription.seat_lost_at}",
         )
     ]

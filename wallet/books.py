@@ -1,11 +1,14 @@
 """Checks of the ledger's books."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from bson import ObjectId
-from django.db.models import Sum
+from django.db.models import Model
 
-from ottsonly.findings import Finding, looked_at_twice
+from ottsonly.findings import Finding, by_first, in_batches, looked_at_twice
 from wallet.models import OpenItem, Recharge, SourceRefund, Wallet, WalletTransaction
 
 
@@ -16,17 +19,38 @@ def check_ledger() -> Iterator[Finding]:
     )
     owners = WalletTransaction.objects.order_by().values_list("user_id", flat=True).distinct()
     yield from looked_at_twice(
-        _ledger_findings,
-        (pk for pk in owners.iterator() if not Wallet.objects.filter(pk=pk).exists()),
+        _ledger_findings, (pk for batch in in_batches(owners.iterator()) for pk in _homeless(batch))
     )
 
 
-def _ledger_findings(user_id: ObjectId) -> list[Finding]:
-    wallet = Wallet.objects.filter(pk=user_id).first()
+def _homeless(owners: list[ObjectId]) -> list[ObjectId]:
+    """Return those of the owners of ledgers who have no wallet."""
+    known = set(Wallet.objects.filter(pk__in=owners).order_by().values_list("pk", flat=True))
+    return [owner for owner in owners if owner not in known]
+
+
+def _ledger_findings(user_ids: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    wallets = Wallet.objects.in_bulk(user_ids)
+    # In the order of the index that keeps the chain; only one batch of rows is held at a time.
+    rows = WalletTransaction.objects.filter(user_id__in=user_ids).order_by("user_id", "sequence")
+    ledgers = groupby(
+        rows.values_list("user_id", "sequence", "amount_paise", "balance_after_paise").iterator(),
+        key=itemgetter(0),
+    )
+    seen = set()
+    for user_id, ledger in ledgers:
+        seen.add(user_id)
+        yield user_id, _findings_of_ledger(user_id, wallets.get(user_id), ledger)
+    for user_id in user_ids:
+        if user_id not in seen:
+            yield user_id, _findings_of_ledger(user_id, wallets.get(user_id), ())
+
+
+def _findings_of_ledger(
+    user_id: ObjectId, wallet: Wallet | None, ledger: Iterable[tuple[ObjectId, int, int, int]]
+) -> list[Finding]:
     total = expected = 0
-    rows = WalletTransaction.objects.filter(user_id=user_id).order_by("sequence")
-    for row in rows.values_list("sequence", "amount_paise", "balance_after_paise").iterator():
-        sequence, amount, after = row
+    for _user_id, sequence, amount, after in ledger:
         expected, total = expected + 1, total + amount
         if sequence != expected or after != total or total < 0:
             return [
@@ -63,9 +87,8 @@ def check_recharges() -> Iterator[Finding]:
     )
     credits = WalletTransaction.objects.filter(reference_type="recharge").order_by()
     # A top-up is saved long before its entry and never deleted: no second look is needed.
-    for reference in credits.values_list("reference_id", flat=True).iterator():
-        known = ObjectId.is_valid(reference) and Recharge.objects.filter(pk=reference).exists()
-        if not known:
+    for batch in in_batches(credits.values_list("reference_id", flat=True).iterator()):
+        for reference in unknown_references(Recharge, batch):
             yield Finding(
                 "a top-up's ledger entry has its top-up",
                 f"recharge {reference}",
@@ -73,16 +96,23 @@ def check_recharges() -> Iterator[Finding]:
             )
 
 
-def _recharge_findings(pk: ObjectId) -> list[Finding]:
-    recharge = Recharge.objects.get(pk=pk)
-    entries = list(
-        WalletTransaction.objects.filter(
-            reference_type="recharge", reference_id=str(pk)
-        ).values_list("user_id", "amount_paise")
-    )
+def _recharge_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    recharges = list(Recharge.objects.filter(pk__in=pks).order_by())
+    entries = entries_of("recharge", pks)
+    back = SourceRefund.objects.filter(recharge_id__in=pks).exclude(state=SourceRefund.State.FAILED)
+    given_back = by_first(back.order_by().values_list("recharge_id", "amount_paise"))
+    for recharge in recharges:
+        total = sum(amount for (amount,) in given_back.get(recharge.pk, []))
+        found = entries.get(str(recharge.pk), [])
+        yield recharge.pk, _findings_of_recharge(recharge, found, total)
+
+
+def _findings_of_recharge(
+    recharge: Recharge, entries: list[tuple[Any, ...]], total: int
+) -> list[Finding]:
     completed = recharge.state == Recharge.State.COMPLETED
     expected = [(recharge.user_id, recharge.amount_paise)] if completed else []
-    name = f"recharge {pk}"
+    name = f"recharge {recharge.pk}"
     findings = []
     if entries != expected:
         findings.append(
@@ -94,8 +124,6 @@ def _recharge_findings(pk: ObjectId) -> list[Finding]:
         )
     if completed and not recharge.payment_id:
         findings.append(Finding("a completed top-up names its payment", name, "no payment id"))
-    back = SourceRefund.objects.filter(recharge_id=pk).exclude(state=SourceRefund.State.FAILED)
-    total = back.aggregate(total=Sum("amount_paise"))["total"] or 0
     if total != recharge.refunded_paise or total > (recharge.amount_paise if completed else 0):
         findings.append(
             Finding(
@@ -115,9 +143,8 @@ def check_source_refunds() -> Iterator[Finding]:
     )
     entries = WalletTransaction.objects.filter(reference_type="source_refund").order_by()
     # The refund is written in the transaction of its entry: no second look is needed.
-    for reference in entries.values_list("reference_id", flat=True).iterator():
-        known = ObjectId.is_valid(reference) and SourceRefund.objects.filter(pk=reference).exists()
-        if not known:
+    for batch in in_batches(entries.values_list("reference_id", flat=True).iterator()):
+        for reference in unknown_references(SourceRefund, batch):
             yield Finding(
                 "an entry of a refund to source has its refund",
                 f"source refund {reference}",
@@ -125,13 +152,47 @@ def check_source_refunds() -> Iterator[Finding]:
             )
 
 
-def _source_refund_findings(pk: ObjectId) -> list[Finding]:
-    refund = SourceRefund.objects.select_related("recharge").get(pk=pk)
-    name = f"source refund {pk}"
+def unknown_references(model: type[Model], references: list[str]) -> list[str]:
+    """Return those references of ledger entries or stock movements that name no document."""
+    pks = [ObjectId(reference) for reference in references if ObjectId.is_valid(reference)]
+    known = set(model._default_manager.filter(pk__in=pks).order_by().values_list("pk", flat=True))
+    return [
+        reference
+        for reference in references
+        if not ObjectId.is_valid(reference) or ObjectId(reference) not in known
+    ]
+
+
+def entries_of(reference_type: str, pks: Iterable[ObjectId]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return user and amount in paise of the ledger entries of each document, by its id."""
     entries = WalletTransaction.objects.filter(
-        reference_type="source_refund", reference_id=str(pk)
+        reference_type=reference_type, reference_id__in=[str(pk) for pk in pks]
+    )
+    return by_first(entries.order_by().values_list("reference_id", "user_id", "amount_paise"))
+
+
+def _source_refund_findings(pks: list[ObjectId]) -> Iterator[tuple[ObjectId, list[Finding]]]:
+    refunds = list(SourceRefund.objects.filter(pk__in=pks).order_by())
+    recharges = Recharge.objects.filter(pk__in={refund.recharge_id for refund in refunds})
+    owners = dict(recharges.order_by().values_list("pk", "user_id"))
+    entries = WalletTransaction.objects.filter(
+        reference_type="source_refund", reference_id__in=[str(pk) for pk in pks]
     ).order_by("sequence")
-    found = list(entries.values_list("key", "user_id", "amount_paise"))
+    found = by_first(entries.values_list("reference_id", "key", "user_id", "amount_paise"))
+    for refund in refunds:
+        yield (
+            refund.pk,
+            _findings_of_source_refund(
+                refund, found.get(str(refund.pk), []), owners.get(refund.recharge_id)
+            ),
+        )
+
+
+def _findings_of_source_refund(
+    refund: SourceRefund, found: list[tuple[Any, ...]], owner: ObjectId | None
+) -> list[Finding]:
+    pk = refund.pk
+    name = f"source refund {pk}"
     expected = [(f"source_refund:{pk}", refund.user_id, -refund.amount_paise)]
     if refund.state == SourceRefund.State.FAILED:
         expected.append((f"source_refund_back:{pk}", refund.user_id, refund.amount_paise))
@@ -144,12 +205,12 @@ def _source_refund_findings(pk: ObjectId) -> list[Finding]:
                 f"state is {refund.state}, entries found: {found}",
             )
         )
-    if refund.user_id != refund.recharge.user_id:
+    if refund.user_id != owner:
         findings.append(
             Finding(
                 "a refund to source belongs to the top-up's customer",
                 name,
-                f"user {refund.user_id}, top-up of {refund.recharge.user_id}",
+                f"user {refund.user_id}, top-up of {owner}",
             )
         )
     ended = refund.state != SourceRefund.State.REQUESTED
