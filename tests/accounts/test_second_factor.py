@@ -98,7 +98,9 @@ def test_console_needs_the_token_and_takes_it_once(sent: list) -> None:
     assert client.get("/admin/").url == "/admin/login/?next=/admin/"
     assert client.get("/admin/login/?next=/admin/").url == "/second-factor/?next=%2Fadmin%2F"
     token = token_of(device)
-    assert client.post("/second-factor/", {"token": token}).url == "/admin/"
+    # Nobody is led to a stranger's page that looks like the console.
+    foreign = "/second-factor/?next=//evil.example/admin/"
+    assert client.post(foreign, {"token": token}).url == "/admin/"
     assert client.get("/admin/").status_code == 200
     again = Client()
     again.force_login(user)

@@ -76,6 +76,10 @@ def test_an_unpaid_one_is_asked_about_at_growing_distances(razorpay, recharge):
         pauses.append(round((recharge.next_check_at - timezone.now()).total_seconds() / 60))
     assert pauses == [2, 4, 8, 16, 32, 60, 60]
     assert (recharge.state, recharge.checks) == ("pending", 7)
+    Recharge.objects.update(checks=5000)
+    _let_pass()
+    assert reconcile_pending() == 0
+    assert Recharge.objects.get().checks == 5001
 
 
 def test_paid_and_expired_are_told_apart(razorpay, customer):

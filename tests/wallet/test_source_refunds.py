@@ -163,6 +163,8 @@ def test_no_answer_means_unknown_and_is_repeated_with_the_same_key(
     razorpay.fault("none")
     settings.RAZORPAY_READ_TIMEOUT = 8.0
     assert send_due_source_refunds() == 0
+    # However often it was tried, it is due again.
+    SourceRefund.objects.update(attempts=5000)
     _due()
     assert send_due_source_refunds() == 1
     assert _at_razorpay(razorpay) == [(200_00, "processed")]

@@ -111,8 +111,11 @@ def test_an_amount_outside_the_limits_is_refused(razorpay, customer, client_for,
 
 def test_a_foreign_way_back_is_dropped(razorpay, customer, client_for):
     form = {"amount": "500", "key": "a", "next": "https://evil.example/"}
-    client_for(customer).post("/wallet/topup/", form)
+    client = client_for(customer)
+    client.post("/wallet/topup/", form)
     assert Recharge.objects.get().return_url == ""
+    page = client.get("/wallet/", {"next": form["next"], "amount": "500"})
+    assert (page.context["back"], page.context["form"]["next"].value()) == (None, "")
 
 
 def test_without_keys_the_page_says_so(customer, client_for):

@@ -176,6 +176,10 @@ def test_an_event_that_fails_comes_again_at_growing_distances_and_is_told_once(f
     text = Alert.objects.get(kind="money").text
     assert "payment.captured, 5 times in a row" in text
     assert "/wallet/webhookevent/bad_5F3D_2F0/change/" in text
+    WebhookEvent.objects.update(attempts=5000)
+    with time_machine.travel(now, tick=False):
+        assert webhooks.apply_received() == 0
+    assert WebhookEvent.objects.get().attempts == 5001
 
 
 def test_of_two_workers_that_read_the_same_event_one_tries_it(failing):
