@@ -235,7 +235,7 @@ class RazorpayGateway:
             if status in NO_VERDICT or status >= 500:
                 logger.warning("Razorpay gave no verdict (%s): %s", status, error)
                 raise _no_answer() from error
-            logger.warning("Razorpay refused (%s): %s", self._status, error)
+            logger.warning("Razorpay refused (%s): %s", status, error)
             raise GatewayRefused(_("Razorpay refused this payment. Please try again.")) from error
         except _Unanswered as error:
             logger.warning("Razorpay does not answer: %s", error)
@@ -245,7 +245,7 @@ class RazorpayGateway:
             raise _no_answer() from error
         except (AttributeError, TypeError) as error:
             # The SDK itself stumbles over an error that is not in Razorpay's form.
-            logger.warning("Razorpay's error cannot be read (%s)", self._status)
+            logger.warning("Razorpay's error cannot be read (%s)", self._session.status)
             raise _no_answer() from error
         try:
             return read(record)
