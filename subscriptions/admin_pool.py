@@ -37,7 +37,7 @@ class SecretCommand(Command):
     @sensitive_variables()
     def respond(self) -> HttpResponse:
         # What sensitive_post_parameters() sets: all of them.
-        self.request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
+        self.request.sensitive_post_parameters = "__ALL__"
         return super().respond()
 
 
@@ -249,7 +249,7 @@ class CredentialAdmin(WindowedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # Only the command that shows them reads the secrets.
-        return super().get_queryset(request).without_secrets()  # type: ignore[attr-defined]
+        return super().get_queryset(request).without_secrets()
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         if obj is None:

@@ -110,7 +110,7 @@ class ReplaceAndAnswer(ReportCommand, SecretCommand):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.form_class = partial(ReplaceAndAnswerForm, subscription=self.subscription)  # type: ignore
+        self.form_class = partial(ReplaceAndAnswerForm, subscription=self.subscription)
 
     def is_offered(self) -> bool:
         own_account = self.subscription.delivery == Delivery.CUSTOMER_EMAIL
@@ -219,7 +219,7 @@ class RefundAndAnswer(ReportCommand):
             for order in orders.order_by("created_at")
             if order.state != Order.State.REFUNDED and order.refundable_paise
         ]
-        self.form_class = partial(RefundAndAnswerForm, orders=self.orders)  # type: ignore
+        self.form_class = partial(RefundAndAnswerForm, orders=self.orders)
 
     def is_offered(self) -> bool:
         return super().is_offered() and bool(self.orders)

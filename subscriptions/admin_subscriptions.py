@@ -131,7 +131,7 @@ class Assign(SubscriptionCommand, SecretCommand):
         if self._invites:
             self.form_class = CommandForm  # type: ignore[misc]
         else:
-            self.form_class = partial(AccountForm, subscription=self.document)  # type: ignore
+            self.form_class = partial(AccountForm, subscription=self.document)
 
     @property
     def _invites(self) -> bool:
@@ -185,7 +185,7 @@ class Replace(SubscriptionCommand, SecretCommand):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.form_class = partial(ReplaceForm, subscription=self.document)  # type: ignore
+        self.form_class = partial(ReplaceForm, subscription=self.document)
 
     def is_offered(self) -> bool:
         return (
@@ -276,7 +276,7 @@ class Cancel(SubscriptionCommand):
         super().__init__(*args)
         orders = Order.objects.filter(subscription_id=self.document.pk).order_by("created_at")
         self.orders = [order for order in orders if order.state != Order.State.REFUNDED]
-        self.form_class = partial(CancelForm, orders=self.orders)  # type: ignore
+        self.form_class = partial(CancelForm, orders=self.orders)
 
     def is_offered(self) -> bool:
         return self.document.state == Subscription.State.ACTIVE
