@@ -18,7 +18,7 @@ from catalog.models import Delivery, Platform
 from console.find import order_number
 from console.hands import Work, counted, needs_hands
 from orders.models import Order, Refund
-from orders.refunds import proposed_refund_paise, refund_order
+from orders.refunds import ends_order, proposed_refund_paise, refund_order
 from orders.services import deliver
 from ottsonly.admin import WindowedAdmin, chip, link_to, rupees
 from ottsonly.admin_commands import Command, CommandForm
@@ -72,7 +72,7 @@ class RefundOrder(Command):
 
     def effects(self, data: dict[str, Any]) -> list[str]:
         order = self.document
-        whole = data["take_back"] or data["amount"] == order.refundable_paise
+        whole = ends_order(order, amount_paise=data["amount"], take_back=data["take_back"])
         told = [
             _t("%(amount)s goes back into the wallet of %(who)s.")
             % {"amount": format_rupees(data["amount"]), "who": order.user}

@@ -35,6 +35,11 @@ def proposed_refund_paise(order: Order) -> int:
     return min(proposed, order.refundable_paise)
 
 
+def ends_order(order: Order, *, amount_paise: int, take_back: bool) -> bool:
+    """Say whether a refund ends what the order bought: when asked for, or of all that is left."""
+    return take_back or amount_paise == order.refundable_paise
+
+
 def refund_order(
     *, order: Order, amount_paise: int, reason: str, actor: Any, key: str, take_back: bool = True
 ) -> Refund:
@@ -43,7 +48,8 @@ def refund_order(
     Args:
         amount_paise: how much; with everything given before it never exceeds what was paid.
         take_back: end what the order bought (its days and, if none are left, the seat); the order
-            is then refunded. Without it the order stays as it is.
+            is then refunded. Without it the order stays as it is, unless all that was left goes
+            back.
         key: the idempotency key of the form; the same key refunds once.
 
     The unit of stock returns with the last order of a subscription that was never delivered; once
@@ -77,7 +83,7 @@ def _refund(
         raise RefundRefused(_("This order is refunded already."))
     if not 0 < amount_paise <= order.refundable_paise:
         raise RefundRefused(_("The amount must be between ₹0.01 and what is left of the payment."))
-    whole = take_back or amount_paise == order.refundable_paise
+    whole = ends_order(order, amount_paise=amount_paise, take_back=take_back)
     if whole:
         _take_back(order)
     moved = Order.objects.filter(

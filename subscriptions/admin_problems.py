@@ -18,7 +18,7 @@ from accounts.admin import by_person
 from catalog.models import Delivery
 from console.hands import Work, counted, needs_hands
 from orders.models import Order
-from orders.refunds import proposed_refund_paise, refund_and_answer
+from orders.refunds import ends_order, proposed_refund_paise, refund_and_answer
 from ottsonly.admin import WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
@@ -235,13 +235,19 @@ class RefundAndAnswer(ReportCommand):
         }
         kept = _t("What was bought stays: the subscription runs on.")
         ended = _t("The days of this order are taken away; with none left, the seat is free again.")
-        return [told, ended if data["take_back"] else kept]
+        whole = ends_order(
+            self._chosen(data), amount_paise=data["amount"], take_back=data["take_back"]
+        )
+        return [told, ended if whole else kept]
+
+    def _chosen(self, data: dict[str, Any]) -> Order:
+        (order,) = [order for order in self.orders if str(order.pk) == data["order"]]
+        return order
 
     def run(self, data: dict[str, Any], key: str) -> str:
-        (order,) = [order for order in self.orders if str(order.pk) == data["order"]]
         refund_and_answer(
             report=self.document,
-            order=order,
+            order=self._chosen(data),
             amount_paise=data["amount"],
             answer=data["answer"],
             actor=self.actor,

@@ -191,6 +191,9 @@ def test_a_report_is_answered_by_money_after_a_second_look(console, command, rep
     fields = {"order": str(order.pk), "amount": "20", "answer": "Sorry"}
     asked = command(console, url, confirm=False, **fields)
     assert "the subscription runs on" in asked.content.decode()
+    # All that was paid ends the order, whether its box is ticked or not.
+    whole = command(console, url, confirm=False, **{**fields, "amount": "199"})
+    assert "the seat is free again" in whole.content.decode()
     assert balance_of(running.user_id) == 801_00
     assert command(console, url, **fields).status_code == 302
     assert balance_of(running.user_id) == 821_00
