@@ -117,17 +117,19 @@ def end_other_sessions(*, user: User, kept: str | None) -> None:
     """
 
     def work() -> None:
-        forget_sessions(user, kept=kept)
-        record_event(actor=user, action="user.end_other_sessions", target=user)
+        # The trace is kept for ever: a button without effect must not make it grow.
+        if forget_sessions(user, kept=kept):
+            record_event(actor=user, action="user.end_other_sessions", target=user)
 
     in_transaction(work)
     user.refresh_from_db()
 
 
-def forget_sessions(user: User, *, kept: str | None = None) -> None:
-    """End the sessions of `user`; only inside a transaction."""
+def forget_sessions(user: User, *, kept: str | None = None) -> int:
+    """End the sessions of `user` and return how many; only inside a transaction."""
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
-    LoginSession.objects.filter(user_id=user.pk).exclude(pk=kept).delete()
+    ended, _kinds = LoginSession.objects.filter(user_id=user.pk).exclude(pk=kept).delete()
+    return ended
 
 
 def _require_admin(actor: User | None) -> None:
