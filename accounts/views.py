@@ -41,6 +41,9 @@ from ottsonly.requests import client_ip, own_address
 PHONE_KEY = "login_phone"
 NEXT_KEY = "login_next"
 DEMO_KEY = "login_demo_code"
+# Outlasts the codes of an hour. A session of somebody who has only asked for one stays no longer:
+# strangers make as many of them as they like.
+BEFORE_LOGIN_SECONDS = 3600
 
 
 def _way_on(request: HttpRequest, user: User, target: str) -> str:
@@ -75,6 +78,7 @@ def login(request: HttpRequest) -> HttpResponse:
             form.add_error("phone", str(error))
             status = error.status
         if form.is_valid():
+            request.session.set_expiry(BEFORE_LOGIN_SECONDS)
             request.session[PHONE_KEY] = phone
             request.session[NEXT_KEY] = own_address(request, form.cleaned_data["next"])
             return redirect("accounts:code")
@@ -130,6 +134,7 @@ def _enter(request: HttpRequest, user: User) -> HttpResponse:
     for key in (PHONE_KEY, DEMO_KEY):
         request.session.pop(key, None)
     start_session(request, user)
+    request.session.set_expiry(None)
     request.session[LOGIN_KEY] = {
         "ip": client_ip(request),
         "device": describe_device(request.headers.get("User-Agent", "")),

@@ -162,9 +162,13 @@ def test_session_key_rotates_and_session_knows_its_owner(sent: list) -> None:
     client = Client(headers={"user-agent": "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Safari/1"})
     ask_code(client)
     before = client.session.session_key
+    # Anybody gets such a session as often as they ask: it does not stay for the days of a log-in.
+    asked = LoginSession.objects.get()
+    assert asked.expire_date < timezone.now() + timedelta(hours=1)
     give_code(client, sent[-1][1])
     assert client.session.session_key != before
     row = LoginSession.objects.get()
+    assert row.expire_date > timezone.now() + timedelta(days=29)
     assert (row.user_id, row.device, row.ip) == (
         User.objects.get().pk,
         "Chrome on Android",

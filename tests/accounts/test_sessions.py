@@ -80,7 +80,7 @@ def test_ending_the_others_leaves_this_one(browsers) -> None:
     assert phone.session.session_key != key
     assert desk.get("/profile/").status_code == 302
     assert User.objects.get().session_epoch == 1
-    # Asked again there is none to end: the trace, which nothing is ever deleted from, does not grow.
+    # Asked again there is none to end, and the trace, which is kept for ever, does not grow.
     assert phone.post("/logout/others/").url == "/profile/"
     assert phone.get("/profile/").status_code == 200
     assert AuditEvent.objects.filter(action="user.end_other_sessions").count() == 1
