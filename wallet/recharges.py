@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from ottsonly.limits import allow
 from ottsonly.money import format_rupees
 from ottsonly.mongo import in_transaction
+from ottsonly.states import sources
 from wallet.errors import (
     GatewayRefused,
     GatewayUnavailable,
@@ -27,11 +28,7 @@ from wallet.services import ensure_wallet, is_closed, post_entry
 from wallet.signals import payment_succeeded, wallet_recharged
 
 # Every state from which a captured payment still completes a top-up.
-OPEN_STATES = [
-    state
-    for state, following in Recharge.TRANSITIONS.items()
-    if Recharge.State.COMPLETED in following
-]
+OPEN_STATES = sources(Recharge.TRANSITIONS, Recharge.State.COMPLETED)
 HOUR, DAY = 3600, 86400
 # A browser and a web hook need a moment; only then is Razorpay asked.
 FIRST_CHECK = timedelta(minutes=2)

@@ -120,6 +120,8 @@ def test_without_keys_nothing_is_asked(recharge, settings):
     _let_pass()
     settings.RAZORPAY_KEY_ID = ""
     assert [reconcile_pending(), expire_old(), reconcile_recent()] == [0, 0, 0]
+    with pytest.raises(CommandError, match="RAZORPAY_KEY_ID is not set"):
+        call_command("reconcile_payments", since="2026-01-01")
 
 
 def test_a_payment_of_another_amount_is_an_item_and_no_credit(razorpay, recharge):

@@ -3,6 +3,7 @@
 from datetime import datetime, time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -29,6 +30,8 @@ class Command(BaseCommand):
         until = _moment(options["until"], time.max) if options["until"] else timezone.now()
         if since >= until:
             raise CommandError("--since must be before --until.")
+        if not settings.RAZORPAY_KEY_ID:
+            raise CommandError("RAZORPAY_KEY_ID is not set: there is nobody to ask.")
         try:
             report = reconcile(since=since, until=until)
         except ShopError as error:
