@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Plan
 from ottsonly import clock, jobs
 from ottsonly.audit import record_event
+from ottsonly.encryption import keyed_hash
 from ottsonly.mongo import in_transaction
 from ottsonly.states import sources
 from subscriptions.errors import ImportRefused
@@ -50,7 +51,8 @@ def check_import(
     Args:
         text: what was pasted or uploaded; kept nowhere in clear.
         separator: a name of SEPARATORS; empty detects it.
-        key: the idempotency key of the form; the same key checks once.
+        key: the idempotency key of the form; the same lines under it are checked once. Others are
+            another import: who goes back and corrects a line must not get the old ones.
 
     Raises:
         ImportRefused: there are no lines, too many, or a heading that is not known.
@@ -65,6 +67,8 @@ def check_import(
         "doubled_in_file": verdicts[DOUBLE_IN_FILE],
         "doubled_in_pool": verdicts[DOUBLE_IN_POOL],
     }
+    content = keyed_hash("import", f"{plan.pk}:{separator}:{text}")
+    key = f"{key}:{content[:16]}"
     import_id, now = ObjectId(), clock.now()
 
     def work() -> CredentialImport:

@@ -123,6 +123,10 @@ def test_the_dry_run_judges_each_line_and_writes_nothing_into_the_pool(raw_clien
     # The same form once more is the same import; a new one is another.
     assert make_import(plan, text).pk == source.pk
     assert (CredentialImport.objects.count(), ImportPart.objects.count()) == (1, 1)
+    # Gone back to and corrected, it is not answered with the lines of before.
+    assert make_import(plan, text.replace("pw-secret", "pw-mended")).pk != source.pk
+    assert make_import(PlanFactory(), text).pk != source.pk
+    assert CredentialImport.objects.count() == 3
 
 
 def test_nothing_of_a_line_ever_lies_in_clear(raw_client, caplog):
