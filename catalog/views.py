@@ -46,13 +46,14 @@ def plan_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "sections": found,
         "total": sum(len(section.plans) for section in found),
-        "is_filtered": any(chosen.values()),
+        "is_filtered": any(chosen.values()) or bool(request.GET and form.errors),
         # Only the shelf that everybody sees first is kept, not what each visitor looks for.
         "shelf_key": None if request.GET else window.fingerprint(plans),
     }
     partial = request.headers.get("HX-Request") and not request.headers.get(
         "HX-History-Restore-Request"
     )
+    context["is_partial"] = partial
     response = render(
         request, "catalog/_results.html" if partial else "catalog/plans.html", context
     )
