@@ -156,6 +156,12 @@ def _confirm_page(
     }
     if renews is not None:
         context |= _renewal_terms(plan, renews)
+    else:
+        # The back button after buying shows this page anew, and pressing it again buys again.
+        running = Subscription.objects.for_user(request.user).filter(
+            plan=plan, state=Subscription.State.ACTIVE
+        )
+        context["owned"] = running.order_by("-created_at", "-pk").first()
     return render(request, "orders/confirm.html", context)
 
 

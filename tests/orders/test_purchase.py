@@ -39,6 +39,7 @@ def test_a_customer_buys_and_sees_the_login_details(customer, client_for):
     client = client_for(customer)
     page = client.get(plan.buy_url)
     assert page.context["balance_after_paise"] == 301_00
+    assert page.context["owned"] is None
     answer = client.post(plan.buy_url, {"quote": _quote(page)})
     order = Order.objects.get()
     assert answer.headers["Location"] == f"/orders/{order.number}/?new=1"
@@ -48,6 +49,11 @@ def test_a_customer_buys_and_sees_the_login_details(customer, client_for):
         301_00,
     )
     assert client.get(answer.headers["Location"]).status_code == 200
+    # The back button shows the bill anew: it says that this is a second time.
+    again = client.get(plan.buy_url)
+    assert again.context["owned"].pk == order.subscription_id
+    assert f'<a href="{order.subscription.renew_url}">renew it</a>' in again.content.decode()
+    assert client.get(PlanFactory().buy_url).context["owned"] is None
     url = f"/subscriptions/{order.subscription_id}/credentials/"
     assert client.get(url).status_code == 405
     shown = client.post(url)
