@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.models import User
+from ottsonly.requests import page_of
 
 View = Callable[..., HttpResponseBase]
 
@@ -30,7 +31,7 @@ def customer_required(view: View) -> View:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return redirect_to_login(page_of(request))
         if not request.user.is_customer:
             raise PermissionDenied
         return view(request, *args, **kwargs)

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -64,6 +65,22 @@ def too_many_requests(request: HttpRequest, message: str = "", *, seconds: int) 
     response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(seconds)
     return response
+
+
+class MethodMiddleware(MiddlewareMixin):
+    """405 with a sentence: Django's own answer is an empty page, which browsers call broken.
+
+    People get there by the address bar, or by a log-in in the middle of a form.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        if not response.content and request.accepts("text/html"):
+            response.content = render(request, "405.html").content
+        return response
 
 
 class BusyMiddleware(MiddlewareMixin):

@@ -1,6 +1,7 @@
 """What is read off a request besides its form."""
 
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -18,6 +19,20 @@ def own_address(request: HttpRequest, address: str | None) -> str:
     text = address or ""
     own = url_has_allowed_host_and_scheme(text, {request.get_host()}, request.is_secure())
     return text if own and text.startswith("/") and len(text) <= LONGEST_ADDRESS else ""
+
+
+def page_of(request: HttpRequest) -> str:
+    """Return the address of the page that the person is on, to come back to it by GET.
+
+    A form may be sent to an address that only takes POST: then it is the page with the form.
+    """
+    here = request.get_full_path()
+    if request.method in ("GET", "HEAD"):
+        return here
+    page = urlsplit(request.headers.get("Referer", ""))
+    if page.netloc != request.get_host():
+        return here
+    return own_address(request, page._replace(scheme="", netloc="", fragment="").geturl()) or here
 
 
 def client_ip(request: HttpRequest) -> str:

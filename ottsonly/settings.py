@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "accounts.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ottsonly.error_pages.MethodMiddleware",
     "ottsonly.error_pages.BusyMiddleware",
 ]
 ROOT_URLCONF = "ottsonly.urls"

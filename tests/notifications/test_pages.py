@@ -210,7 +210,9 @@ def test_reading_a_page_changes_nothing(customer, client_for):
     (note,) = make_notices(customer, 1)
     client = client_for(customer)
     for address in (note.open_url, note.delete_url, "/notifications/read/"):
-        assert client.get(address).status_code == 405
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+        assert "Only a button leads here" in answer.content.decode()
     client.get("/notifications/")
     note.refresh_from_db()
     assert note.read_at is None
@@ -220,6 +222,11 @@ def test_strangers_log_in_and_staff_are_refused(customer, client_for):
     (note,) = make_notices(customer, 1)
     for address in ("/notifications/read/", note.open_url, note.delete_url):
         answer = Client().post(address)
+        assert answer.headers["Location"] == f"/login/?next={address}"
+        # The log-in ended with the page open: it leads back to that page, and to no other shop's.
+        answer = Client().post(address, headers={"referer": "http://testserver/notifications/?x=1"})
+        assert answer.headers["Location"] == "/login/?next=/notifications/%3Fx%3D1"
+        answer = Client().post(address, headers={"referer": "http://elsewhere.example/page/"})
         assert answer.headers["Location"] == f"/login/?next={address}"
         assert client_for(SupportFactory()).post(address).status_code == 403
     assert client_for(SupportFactory()).get("/notifications/").status_code == 403
