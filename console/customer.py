@@ -42,6 +42,11 @@ class Table:
     all_url: str
     more: bool
 
+    @property
+    def labelled_rows(self) -> list[list[tuple[str, Cell]]]:
+        """The cells with their heads, which stand beside them on a phone."""
+        return [list(zip(self.heads, row, strict=True)) for row in self.rows]
+
 
 def customer_context(user: User) -> dict[str, Any]:
     """Return what the page of a person shows, by a constant number of commands."""
