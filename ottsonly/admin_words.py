@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 # One of them, and all of them: the latter as the sidebar says it.
 DOCUMENTS = {
     "accounts.User": (_("customer"), _("customers")),
+    "invoices.Series": (_("invoice series"), _("invoice series")),
     "notifications.Broadcast": (_("notice to many"), _("notices to many")),
     "notifications.Notification": (_("notice"), _("notices")),
     "ottsonly.AuditEvent": (_("event"), _("trace")),
