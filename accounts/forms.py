@@ -1,6 +1,6 @@
 """Forms of the log-in and the profile."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -89,6 +89,7 @@ class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ("name", "email", "state_code")
+        labels: ClassVar[dict[str, Any]] = {"email": _("Email")}
         widgets: dict[str, Any] = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),

@@ -55,7 +55,7 @@ class Delivery(models.TextChoices):
 
 DELIVERY_NOTES = {
     Delivery.INSTANT: _(
-        "Your login details appear on your subscription as soon as you have paid. If every "
+        "Your login details appear on your plan's page as soon as you have paid. If every "
         "account is taken at that moment, yours is the next in line."
     ),
     Delivery.MANUAL: _(

@@ -212,7 +212,7 @@ def on_order_refunded(*, order: Any, refund: Any, **kwargs: Any) -> None:
     Notification.objects.create(
         user_id=order.user_id,
         kind=Notification.Kind.REFUND,
-        title=_("%s are back in your wallet") % format_rupees(refund.amount_paise),
+        title=_("%s is back in your wallet") % format_rupees(refund.amount_paise),
         body=_("Refund of order %s.") % order.number,
         link=order.get_absolute_url(),
     )
@@ -223,7 +223,7 @@ def on_wallet_recharged(*, recharge: Any, entry: Any, **kwargs: Any) -> None:
     Notification.objects.create(
         user_id=recharge.user_id,
         kind=Notification.Kind.WALLET,
-        title=_("%s are in your wallet") % format_rupees(recharge.amount_paise),
+        title=_("%s is in your wallet") % format_rupees(recharge.amount_paise),
         body=_("Your balance is %s.") % format_rupees(entry.balance_after_paise),
         link=recharge.get_absolute_url(),
     )
@@ -247,7 +247,7 @@ def on_source_refund_finished(*, refund: Any, **kwargs: Any) -> None:
     Notification.objects.create(
         user_id=refund.user_id,
         kind=Notification.Kind.REFUND,
-        title=_("%s are in your wallet again") % amount if failed else _("%s were sent") % amount,
+        title=_("%s is in your wallet again") % amount if failed else _("%s was sent") % amount,
         body=_("The refund to where you paid from failed.")
         if failed
         else _("The refund to where you paid from was made."),

@@ -68,8 +68,8 @@ def test_a_refund_and_a_top_up_are_told_of_with_the_money(buyer):
     for source in (Recharge.Source.CALLBACK, Recharge.Source.WEBHOOK):
         complete_recharge(recharge=recharge, payment=payment, source=source)
     assert told()[1:] == [
-        ("refund", "₹199 are back in your wallet", order.get_absolute_url()),
-        ("wallet", "₹250.50 are in your wallet", recharge.get_absolute_url()),
+        ("refund", "₹199 is back in your wallet", order.get_absolute_url()),
+        ("wallet", "₹250.50 is in your wallet", recharge.get_absolute_url()),
     ]
     assert Notification.objects.get(kind="wallet").body == "Your balance is ₹750.50."
 
