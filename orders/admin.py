@@ -18,7 +18,7 @@ from catalog.models import Delivery, Platform
 from console.find import order_number
 from console.hands import Work, counted, needs_hands
 from orders.models import Order, Refund
-from orders.refunds import ends_order, proposed_refund_paise, refund_order
+from orders.refunds import check_refund, ends_order, proposed_refund_paise, refund_order
 from orders.services import deliver
 from ottsonly.admin import WindowedAdmin, chip, link_to, rupees
 from ottsonly.admin_commands import Command, CommandForm
@@ -86,6 +86,9 @@ class RefundOrder(Command):
                 _t("The days of this order are taken away; with none left, the seat is free again.")
             )
         return [*told, _t("Reason for the customer: %s") % data["reason"]]
+
+    def check(self, data: dict[str, Any]) -> None:
+        check_refund(order=self.document, amount_paise=data["amount"])
 
     def run(self, data: dict[str, Any], key: str) -> str:
         refund = refund_order(

@@ -72,6 +72,12 @@ def refund_order(
         return earlier
 
 
+def check_refund(*, order: Order, amount_paise: int) -> None:
+    """Raise RefundRefused if `amount_paise` is more than is left of the payment, or nothing."""
+    if not 0 < amount_paise <= order.refundable_paise:
+        raise RefundRefused(_("The amount must be between ₹0.01 and what is left of the payment."))
+
+
 def _refund(
     order_id: ObjectId, amount_paise: int, reason: str, actor: Any, key: str, take_back: bool
 ) -> Refund:
@@ -81,8 +87,7 @@ def _refund(
     order = Order.objects.select_related("subscription").get(pk=order_id)
     if order.state == Order.State.REFUNDED:
         raise RefundRefused(_("This order is refunded already."))
-    if not 0 < amount_paise <= order.refundable_paise:
-        raise RefundRefused(_("The amount must be between ₹0.01 and what is left of the payment."))
+    check_refund(order=order, amount_paise=amount_paise)
     whole = ends_order(order, amount_paise=amount_paise, take_back=take_back)
     if whole:
         _take_back(order)

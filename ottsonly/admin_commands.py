@@ -138,6 +138,12 @@ class Command:
         """What will happen, in sentences. `data` is empty while nothing was typed."""
         return []
 
+    def check(self, data: dict[str, Any]) -> None:
+        """Raise what `run` would, as far as it is plain now: `effects` is to promise nothing false.
+
+        Only for the question in between: a form that comes twice has changed what is looked at.
+        """
+
     def run(self, data: dict[str, Any], key: str) -> str | HttpResponse:
         """Do it by a service and return the sentence for the person, or a page of its own.
 
@@ -179,9 +185,10 @@ class Command:
             return self._ask(form, given, status=400)
         if BACK_FIELD in self.request.POST:
             return self._ask(form, given)
-        if self.confirms and CONFIRMED_FIELD not in self.request.POST:
-            return self._ask(form, given, confirming=True)
         try:
+            if self.confirms and CONFIRMED_FIELD not in self.request.POST:
+                self.check(form.cleaned_data)
+                return self._ask(form, given, confirming=True)
             done = self.run(form.cleaned_data, key)
         except ShopError as refusal:
             form.add_error(self.error_field, str(refusal))

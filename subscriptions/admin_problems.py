@@ -18,7 +18,7 @@ from accounts.admin import by_person
 from catalog.models import Delivery
 from console.hands import Work, counted, needs_hands
 from orders.models import Order
-from orders.refunds import ends_order, proposed_refund_paise, refund_and_answer
+from orders.refunds import check_refund, ends_order, proposed_refund_paise, refund_and_answer
 from ottsonly.admin import WindowedAdmin, chip, link_to
 from ottsonly.admin_commands import Command, CommandForm
 from ottsonly.money import RupeesField, format_rupees
@@ -243,6 +243,9 @@ class RefundAndAnswer(ReportCommand):
     def _chosen(self, data: dict[str, Any]) -> Order:
         (order,) = [order for order in self.orders if str(order.pk) == data["order"]]
         return order
+
+    def check(self, data: dict[str, Any]) -> None:
+        check_refund(order=self._chosen(data), amount_paise=data["amount"])
 
     def run(self, data: dict[str, Any], key: str) -> str:
         refund_and_answer(

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from catalog.models import Delivery
 from orders.models import Order
-from orders.refunds import cancel_and_refund, proposed_refund_paise
+from orders.refunds import cancel_and_refund, check_refund, proposed_refund_paise
 from orders.services import deliver, deliver_with_new
 from ottsonly.admin_commands import Command, CommandForm, dress
 from ottsonly.money import RupeesField, format_rupees
@@ -299,6 +299,12 @@ class Cancel(SubscriptionCommand):
         else:
             told.append(_t("Nothing is refunded."))
         return told
+
+    def check(self, data: dict[str, Any]) -> None:
+        amounts = self._amounts(data)
+        for order in self.orders:
+            if amounts[order.pk]:
+                check_refund(order=order, amount_paise=amounts[order.pk])
 
     def run(self, data: dict[str, Any], key: str) -> str:
         amounts = self._amounts(data)

@@ -25,7 +25,7 @@ from wallet.models import (
     WalletTransaction,
 )
 from wallet.services import adjust_wallet, balance_of
-from wallet.source_refunds import request_source_refund
+from wallet.source_refunds import check_source_refund, request_source_refund
 
 # Found by Django here, which reads only this file of the room.
 __all__ = ["admin_razorpay"]
@@ -87,6 +87,11 @@ class AdjustWallet(Command):
         }
         return [first, after, _t("Reason on the statement: %s") % data["reason"]]
 
+    def check(self, data: dict[str, Any]) -> None:
+        balance_paise = balance_of(self.document.pk)
+        if balance_paise + self._signed_paise(data) < 0:
+            raise _too_little(balance_paise)
+
     def run(self, data: dict[str, Any], key: str) -> str:
         try:
             entry = adjust_wallet(
@@ -98,9 +103,12 @@ class AdjustWallet(Command):
             )
         except InsufficientBalance as error:
             # Its own sentence is for the customer.
-            holds = format_rupees(error.balance_paise)
-            raise AdjustmentRefused(_t("The wallet holds only %s.") % holds) from error
+            raise _too_little(error.balance_paise) from error
         return _t("Done. The balance is %s now.") % format_rupees(entry.balance_after_paise)
+
+
+def _too_little(balance_paise: int) -> AdjustmentRefused:
+    return AdjustmentRefused(_t("The wallet holds only %s.") % format_rupees(balance_paise))
 
 
 # It is done on the page of the person, where the balance is looked at.
@@ -144,6 +152,13 @@ class RefundToSource(Command):
             _t("%s is taken from the wallet now.") % amount,
             _t("Razorpay sends it to the account or card it came from, usually in 5 to 7 days."),
         ]
+
+    def check(self, data: dict[str, Any]) -> None:
+        check_source_refund(
+            recharge=self.document,
+            amount_paise=data["amount"],
+            balance_paise=balance_of(self.document.user_id),
+        )
 
     def run(self, data: dict[str, Any], key: str) -> str:
         refund = request_source_refund(

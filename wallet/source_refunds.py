@@ -66,10 +66,7 @@ def request_source_refund(
     try:
         refund = in_transaction(lambda: _request(recharge.pk, amount_paise, reason, actor, key))
     except InsufficientBalance as shortage:
-        raise SourceRefundRefused(
-            _("The wallet holds %(balance)s only: the rest was spent.")
-            % {"balance": format_rupees(shortage.balance_paise)}
-        ) from None
+        raise _spent(shortage.balance_paise) from None
     except IntegrityError:
         earlier = SourceRefund.objects.filter(key=key).first()
         if earlier is None:
@@ -78,6 +75,27 @@ def request_source_refund(
             raise SourceRefundRefused(_("This form was used for another refund already.")) from None
         return earlier
     return send_source_refund(refund=refund)
+
+
+def check_source_refund(*, recharge: Recharge, amount_paise: int, balance_paise: int) -> None:
+    """Raise SourceRefundRefused if more is asked than is left of the top-up or in the wallet."""
+    _check_amount(recharge, amount_paise)
+    if amount_paise > balance_paise:
+        raise _spent(balance_paise)
+
+
+def _check_amount(recharge: Recharge, amount_paise: int) -> None:
+    if not MINIMUM_PAISE <= amount_paise <= recharge.refundable_paise:
+        raise SourceRefundRefused(
+            _("The amount must be between ₹1 and what is left of the top-up.")
+        )
+
+
+def _spent(balance_paise: int) -> SourceRefundRefused:
+    return SourceRefundRefused(
+        _("The wallet holds %(balance)s only: the rest was spent.")
+        % {"balance": format_rupees(balance_paise)}
+    )
 
 
 def _request(
@@ -92,10 +110,7 @@ def _request(
         actor=actor,
         key=key,
     )
-    if not MINIMUM_PAISE <= amount_paise <= recharge.refundable_paise:
-        raise SourceRefundRefused(
-            _("The amount must be between ₹1 and what is left of the top-up.")
-        )
+    _check_amount(recharge, amount_paise)
     moved = Recharge.objects.filter(
         pk=recharge_id, state=Recharge.State.COMPLETED, refunded_paise=recharge.refunded_paise
     ).update(refunded_paise=F("refunded_paise") + amount_paise)

@@ -50,10 +50,12 @@ def test_a_credit_is_shown_before_it_is_done_and_done_once(console, customer, ad
 def test_a_debit_above_the_balance_is_refused_at_the_field(console, customer, command):
     give_money(customer, 100_00)
     fields = {"direction": "debit", "amount": "100.01", "reason": "x"}
-    answer = command(console, adjust_url(customer), **fields)
-    assert answer.status_code == 409
-    assert answer.context["form"].errors == {"amount": ["The wallet holds only ₹100."]}
-    assert answer.context["form"]["reason"].value() == "x"
+    # Already where it asks once more: what it says there would not come true.
+    for confirm in (False, True):
+        answer = command(console, adjust_url(customer), confirm=confirm, **fields)
+        assert answer.status_code == 409
+        assert answer.context["form"].errors == {"amount": ["The wallet holds only ₹100."]}
+        assert answer.context["form"]["reason"].value() == "x"
     assert balance_of(customer.pk) == 100_00
 
 

@@ -132,9 +132,11 @@ def test_more_than_was_paid_is_refused_and_a_part_leaves_the_subscription(
     give_money(customer, 500_00)
     order = buy(customer, plan)
     url = reverse("admin:orders_order_refund", args=[order.pk])
-    refused = command(console, url, amount="199.01", reason="x")
-    assert refused.status_code == 409
-    assert list(refused.context["form"].errors) == ["amount"]
+    for confirm in (False, True):
+        refused = command(console, url, confirm=confirm, amount="199.01", reason="x")
+        assert refused.status_code == 409
+        assert list(refused.context["form"].errors) == ["amount"]
+        assert "goes back into the wallet" not in refused.content.decode()
     assert command(console, url, amount="50", reason="Late").status_code == 302
     order.refresh_from_db()
     assert (order.state, order.refunded_paise) == ("completed", 50_00)

@@ -121,6 +121,8 @@ def test_cancelling_proposes_an_amount_for_each_order_and_asks_again(console, co
     assert 198_00 < page.context["form"].initial[name] <= 199_00
     asked = command(console, url, confirm=False, reason="asked", **{name: "50"})
     assert "₹50 goes back into the wallet" in asked.content.decode()
+    above = command(console, url, confirm=False, reason="asked", **{name: "199.01"})
+    assert (above.status_code, list(above.context["form"].errors)) == (409, ["__all__"])
     assert Refund.objects.count() == 0
     data = {"command_key": page.context["key"], "reason": "asked", name: "50", "confirmed": "1"}
     assert [console.post(url, data).status_code for _unused in range(2)] == [302, 409]
@@ -200,8 +202,10 @@ def test_a_report_is_answered_by_money_after_a_second_look(console, command, rep
     report.refresh_from_db()
     assert (report.state, report.outcome) == ("answered", "refunded")
     above = report_problem(subscription=stored(running), user=running.user, category="other")
-    refused = command(console, address(above, "refund"), **{**fields, "amount": "179.01"})
-    assert (refused.status_code, list(refused.context["form"].errors)) == (409, ["amount"])
+    too_much = {**fields, "amount": "179.01"}
+    for confirm in (False, True):
+        refused = command(console, address(above, "refund"), confirm=confirm, **too_much)
+        assert (refused.status_code, list(refused.context["form"].errors)) == (409, ["amount"])
     above.refresh_from_db()
     assert above.is_open
 

@@ -260,8 +260,14 @@ def test_the_console_gives_back_once_and_support_may_not(razorpay, paid, console
         assert client.post(address, form).status_code == 302
     assert _seen(paid) == ("processed", 200_00, 300_00)
     form |= {"amount": "9999", "command_key": client.get(address).context["key"]}
-    page = client.post(address, form)
-    assert "what is left of the top-up" in page.content.decode()
+    asked = {name: value for name, value in form.items() if name != "confirmed"}
+    # Already where it asks once more: what it says there would not come true.
+    for sent in (asked, form):
+        page = client.post(address, sent)
+        assert "what is left of the top-up" in page.content.decode()
+    buy(paid.user, PlanFactory(price_paise=200_00))
+    page = client.post(address, asked | {"amount": "150"})
+    assert "The wallet holds ₹100 only: the rest was spent." in page.content.decode()
     assert WalletTransaction.objects.filter(reference_type="source_refund").count() == 1
     assert Recharge.objects.get(pk=paid.pk).refunded_paise == 200_00
 
