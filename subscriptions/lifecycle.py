@@ -335,7 +335,7 @@ def _announced(item: Subscription) -> Reminder:
     price = format_rupees(item.plan.price_paise)
     title = _("%(plan)s renews for %(price)s") % {"plan": item, "price": price}
     body = _(
-        "It ends on %(end)s. From %(day)s on, %(price)s are taken from your wallet for %(days)d "
+        "It ends on %(end)s. From %(day)s on, %(price)s is taken from your wallet for %(days)d "
         "more days. You can switch this off on the page of the plan."
     ) % {
         "end": day_of(item.ends_at),
