@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from accounts.models import LoginSession, User
 from notifications.models import Notification
 from orders.models import Order
-from ottsonly.admin_lists import attach_related
 from ottsonly.money import format_rupees
+from ottsonly.related import attach_related
 from subscriptions.models import Reveal, Subscription
 from wallet.models import Recharge, WalletTransaction
 from wallet.services import balance_of

@@ -26,9 +26,9 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 
-from ottsonly.admin_lists import attach_related
 from ottsonly.errors import ShopError
 from ottsonly.models import AuditEvent
+from ottsonly.related import attach_related
 
 SALT = "console.command"
 KEY_LIFETIME_SECONDS = 12 * 3600

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import by_person
 from console.hands import Work, counted, needs_hands
 from ottsonly.admin import WindowedAdmin, chip, rupees
-from ottsonly.admin_lists import attach_related
 from ottsonly.mongo import moment
+from ottsonly.related import attach_related
 from subscriptions import admin_imports, admin_pool, admin_problems
 from subscriptions.admin_subscriptions import COMMANDS
 from subscriptions.models import BEGINNING, ENDING_DAYS, Extension, Reminder, Reveal, Subscription

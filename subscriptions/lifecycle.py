@@ -25,6 +25,7 @@ from ottsonly import clock
 from ottsonly.jobs import may_continue
 from ottsonly.money import format_rupees
 from ottsonly.mongo import in_transaction
+from ottsonly.related import attach_related
 from ottsonly.states import sources
 from subscriptions.errors import AutoRenewRefused
 from subscriptions.messages import channels_for
@@ -97,10 +98,11 @@ def expire(ids: list[ObjectId]) -> int:
 def _expire(ids: list[ObjectId]) -> int:
     now = clock.now()
     # By the keys alone: they are the shortest way to a hundred documents.
-    found = Subscription.objects.filter(pk__in=ids).prefetch_related("user")
+    found = Subscription.objects.filter(pk__in=ids)
     over = sorted((item for item in found if item.is_over(now)), key=lambda item: item.ends_at)
     if not over:
         return 0
+    attach_related(over, ("user",))
     Subscription.objects.filter(pk__in=[item.pk for item in over]).update(
         state=Subscription.State.EXPIRED, holds_seat=False
     )
@@ -183,10 +185,10 @@ def in_window(start: datetime, end: datetime, **more: Any) -> Iterator[list[Subs
     running = Subscription.objects.filter(
         state=Subscription.State.ACTIVE, delivered_at__isnull=False, ends_at__lte=end, **more
     ).order_by("ends_at", "pk")
-    running = running.prefetch_related("user", "plan__platform")
     page = running.filter(ends_at__gt=start)
     while may_continue():
         found = list(page[:BATCH])
+        attach_related(found, ("user", "plan__platform"))
         if found:
             yield found
         if len(found) < BATCH:
@@ -199,11 +201,10 @@ def _remind(ids: list[ObjectId], kind: str, to_days: int) -> None:
     now = clock.now()
     found = [
         item
-        for item in Subscription.objects.filter(pk__in=ids).prefetch_related(
-            "user", "plan__platform"
-        )
+        for item in Subscription.objects.filter(pk__in=ids)
         if item.delivered_at is not None and item.is_running(now)
     ]
+    attach_related(found, ("user", "plan__platform"))
     known = _known(found)
     reminders = []
     for item in found:

@@ -86,6 +86,11 @@ def test_the_rule_would_be_seen_broken(module, imported, wrong):
     assert _against_the_rule(module.split("/")[0], ROOT / module, imported) is wrong
 
 
+def test_nothing_is_prefetched_past_the_index():
+    modules = [path for room in [*FLOORS, "console"] for path in _modules(room)]
+    assert [path for path in modules if ".prefetch_related(" in path.read_text("utf-8")] == []
+
+
 def test_every_app_has_its_floor_and_no_room_is_a_junk_room(settings):
     rooms = {app.split(".")[0] for app in settings.INSTALLED_APPS}
     rooms = {room for room in rooms if (ROOT / room / "apps.py").is_file()}

@@ -16,8 +16,8 @@ from accounts.models import User
 from catalog.services import restock
 from orders.models import Order
 from ottsonly.admin import WindowedAdmin
-from ottsonly.admin_lists import attach_related
 from ottsonly.models import AuditEvent
+from ottsonly.related import attach_related
 from tests.factories import AdminFactory, CustomerFactory, PlanFactory, add_account, buy, give_money
 
 pytestmark = pytest.mark.django_db
