@@ -46,7 +46,8 @@ class HelpPageAdmin(ReadOnlyAdmin):
 
     list_display = ("shown_title", "slug", "position", "as_shipped", "updated_at", "updated_by")
     list_select_related = ("updated_by",)
-    fields = ("slug", "shown_title", "position", "text", "updated_at", "updated_by", "edit_link")
+    # The text is long: the way to change it stands above.
+    fields = ("slug", "shown_title", "position", "edit_link", "text", "updated_at", "updated_by")
     readonly_fields = fields
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

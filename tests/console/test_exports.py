@@ -79,7 +79,9 @@ def test_more_than_one_reading_comes_out_whole_and_in_order(console, sold, monke
 
 def test_who_took_what_is_recorded_and_support_takes_nothing(console, support, sold, admin_user):
     before = AuditEvent.objects.count()
-    assert support.get(URL).status_code == 403
+    refused = support.get(URL)
+    assert refused.status_code == 403
+    assert "Your role does not include this." in refused.content.decode()
     assert support.post(URL, {"kind": "orders"}).status_code == 403
     wrong = {"kind": "secrets", "first": "2026-05-10", "last": "2026-05-09"}
     refused = console.post(URL, wrong)

@@ -144,7 +144,9 @@ def test_a_plan_for_the_own_account_asks_for_the_address(customer, client_for):
 def test_staff_cannot_buy(client_for):
     plan = PlanFactory()
     for staff in (AdminFactory(), SupportFactory()):
-        assert client_for(staff).get(plan.buy_url).status_code == 403
+        refused = client_for(staff).get(plan.buy_url)
+        assert refused.status_code == 403
+        assert "Staff buy nothing and have no wallet" in refused.content.decode()
 
 
 def test_a_sold_out_plan_is_refused_and_nothing_is_taken(customer, client_for):
@@ -157,6 +159,9 @@ def test_a_sold_out_plan_is_refused_and_nothing_is_taken(customer, client_for):
     buy(other, plan)
     page = client.post(plan.buy_url, {"quote": quote})
     assert "sold out" in page.context["error"]
+    text = page.content.decode()
+    assert "Left after paying" not in text
+    assert f'href="{plan.get_absolute_url()}">To the plan, to be told when it is back' in text
     assert balance_of(customer.pk) == 900_00
     assert Subscription.objects.filter(user_id=customer.pk).count() == 0
 
