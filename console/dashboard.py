@@ -150,5 +150,5 @@ def _line(line: Line) -> dict[str, Any]:
         "count": line.count,
         "url": line.url,
         "urgent": line.work.urgent and line.count > 0,
-        "oldest": _("oldest waits for %s") % timesince(line.oldest, depth=1) if line.oldest else "",
+        "oldest": _("oldest for %s") % timesince(line.oldest, depth=1) if line.oldest else "",
     }

@@ -91,8 +91,6 @@ NAVIGATION: list[dict[str, Any]] = [
             entry(_("Top-ups"), "add_card", "wallet_recharge", "wallet.view_recharge"),
             entry(_("Invoices"), "receipt", "invoices_invoice", "invoices.view_invoice"),
             entry(_("Credit notes"), "undo", "invoices_creditnote", "invoices.view_creditnote"),
-            entry(_("Invoice series"), "tag", "invoices_series", "invoices.view_series"),
-            entry(_("Wallets"), "wallet", "wallet_wallet", "wallet.view_wallet"),
             entry(
                 _("Ledger"),
                 "account_balance_wallet",
@@ -108,6 +106,8 @@ NAVIGATION: list[dict[str, Any]] = [
             ),
             entry(_("Open items"), "help_center", "wallet_openitem", "wallet.view_openitem"),
             entry(_("Web hooks"), "webhook", "wallet_webhookevent", "wallet.view_webhookevent"),
+            entry(_("Wallets"), "wallet", "wallet_wallet", "wallet.view_wallet"),
+            entry(_("Invoice series"), "tag", "invoices_series", "invoices.view_series"),
         ],
     },
     {
