@@ -65,6 +65,7 @@ SUMMED = (
 
 
 def india_today() -> date:
+    """Return the day that it is in the shop's time zone."""
     return timezone.localdate()
 
 

@@ -17,10 +17,12 @@ def connect() -> None:
 
 
 def on_order_paid(*, order: Any, **kwargs: Any) -> None:
+    """An invoice is due, if the order was sold with GST: only then it has a State."""
     if order.state_code:
         DueDocument.objects.create(key=f"order:{order.pk}", kind=DueDocument.Kind.INVOICE)
 
 
 def on_order_refunded(*, order: Any, refund: Any, **kwargs: Any) -> None:
+    """A credit note is due, if there is an invoice to credit."""
     if order.state_code:
         DueDocument.objects.create(key=f"refund:{refund.pk}", kind=DueDocument.Kind.CREDIT_NOTE)

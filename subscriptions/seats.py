@@ -69,6 +69,9 @@ def free_seat_of(credential_id: ObjectId, *, burn: bool = False) -> None:
 
     Args:
         burn: retire the account, because it does not work.
+
+    Raises:
+        NoSeat: the account was changed since it was read.
     """
     credential = Credential.objects.without_secrets().select_related("plan").get(pk=credential_id)
     state = credential.state
