@@ -91,8 +91,8 @@ def hook_body(recharge: Recharge, *, payment_id: str, kind: str, **more: Any) ->
 def post_signed(razorpay: SandboxServer) -> Callable[..., int]:
     """Return a function that signs and posts any body; it gives the status of the answer."""
 
-    def post(body: dict[str, Any], event_id: str = "evt_1") -> int:
-        raw = json.dumps(body).encode()
+    def post(body: dict[str, Any] | bytes, event_id: str = "evt_1") -> int:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         signature = hmac.new(razorpay.webhook_secret.encode(), raw, hashlib.sha256).hexdigest()
         headers = {"X-Razorpay-Signature": signature, "X-Razorpay-Event-Id": event_id}
         return (

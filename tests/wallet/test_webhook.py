@@ -42,6 +42,16 @@ def test_a_forged_or_altered_event_writes_nothing(recharge, send_hook, forged):
     assert WebhookEvent.objects.count() == 0
 
 
+def test_what_is_nested_too_deep_is_no_event(post_signed):
+    status = {}
+    for depth in (700, 1_000_000):
+        nested = b"[" * depth + b"]" * depth
+        status[depth] = post_signed(b'{"event": "x", "payload": ' + nested + b"}", f"evt_{depth}")
+    assert status[1_000_000] == 400
+    # What is only stored would be tried for ever.
+    assert WebhookEvent.objects.filter(state="received").count() == 0
+
+
 def test_without_a_secret_nothing_is_believed(recharge, send_hook, razorpay, settings):
     settings.RAZORPAY_WEBHOOK_SECRET = ""
     assert send_hook(recharge) == 400
