@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +30,34 @@ THROWAWAY_MARKER = "ottsonly-throwaway"
 
 class LauncherError(Exception):
     """The server cannot run; the message is the one sentence that the user sees."""
+
+
+class Ending:
+    """Wakes the main thread once the server shall end.
+
+    A pipe, and no event of `threading`: a signal that comes just before the main thread goes to
+    sleep on a lock does not wake it any more (seen once in 75 ends on a busy machine), and a
+    handler that sets the event may find its lock held by the thread that it interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+
+    def take_signals(self, *numbers: signal.Signals) -> None:
+        """Let each of these signals be the end."""
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in numbers:
+            # Without a handler the signal would end the process at once.
+            signal.signal(number, lambda *_: None)
+
+    def now(self) -> None:
+        """Let it be now; from any thread."""
+        os.write(self._write_end, b"\0")
+
+    def wait(self) -> None:
+        """Return once it is time."""
+        os.read(self._read_end, 1)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -210,8 +239,8 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def end_with_parent(parent: int, stopping: threading.Event) -> None:
-    """Set `stopping` once the process that started this one is gone.
+def end_with_parent(parent: int, ending: Ending) -> None:
+    """End once the process that started this one is gone.
 
     Looking at getppid() rather than Linux's PR_SET_PDEATHSIG: that signal comes when the
     *thread* that started this process ends, and a test runner or a supervisor may well start
@@ -219,15 +248,15 @@ def end_with_parent(parent: int, stopping: threading.Event) -> None:
     """
 
     def watch() -> None:
-        while not stopping.wait(PARENT_POLL_SECONDS):
-            if os.getppid() != parent:
-                stopping.set()
+        while os.getppid() == parent:
+            time.sleep(PARENT_POLL_SECONDS)
+        ending.now()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def serve(options: argparse.Namespace, stopping: threading.Event) -> None:
-    """Run the server until `stopping` is set."""
+def serve(options: argparse.Namespace, ending: Ending) -> None:
+    """Run the server until its end."""
     check_version()
     with data_folder(options) as folder:
         from embedded_mongodb import corrections
@@ -242,7 +271,7 @@ def serve(options: argparse.Namespace, stopping: threading.Event) -> None:
             if options.ready_file is not None:
                 write_atomically(options.ready_file, uri + "\n")
             print(uri, flush=True)
-            stopping.wait()
+            ending.wait()
         finally:
             stop_server(server, folder if options.throwaway else None)
 
@@ -276,13 +305,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the launcher; returns the exit code (0 stopped, 1 refused with one sentence)."""
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    ending = Ending()
+    ending.take_signals(signal.SIGTERM, signal.SIGINT)
     if options.with_parent is not None:
-        end_with_parent(options.with_parent or os.getppid(), stopping)
+        end_with_parent(options.with_parent or os.getppid(), ending)
     try:
-        serve(options, stopping)
+        serve(options, ending)
     except LauncherError as error:
         print(error, file=sys.stderr)
         return 1

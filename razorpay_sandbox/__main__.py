@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import errno
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from razorpay_sandbox.entities import Store
@@ -19,7 +19,6 @@ from razorpay_sandbox.storage import StateFileError
 from razorpay_sandbox.webhooks import Webhooks
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_PR_SET_PDEATHSIG = 1
 _PARENT_WATCH_SECONDS = 0.5
 
 
@@ -39,27 +38,39 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _end_with_parent(stop: threading.Event) -> None:
-    """Set `stop` when the process that started this one is gone."""
-    parent = os.getppid()
+class _Ending:
+    """Wakes the main thread once the sandbox shall end.
 
-    def look() -> None:
-        if os.getppid() != parent:
-            stop.set()
+    A pipe, and no event of `threading`: a signal that comes just before the main thread goes to
+    sleep on a lock does not wake it any more, and a handler that sets the event may find its lock
+    held by the thread that it interrupted.
+    """
 
-    if sys.platform == "linux":
-        # The kernel also sends this signal when only the parent's starting thread ends, hence
-        # the second look.
-        signal.signal(signal.SIGUSR1, lambda *_: look())
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1) == 0:
-            look()
-            return
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
 
-    def watch() -> None:
-        while not stop.wait(_PARENT_WATCH_SECONDS):
-            look()
+    def take_signals(self, *numbers: signal.Signals) -> None:
+        """Let each of these signals be the end."""
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in numbers:
+            # Without a handler the signal would end the process at once.
+            signal.signal(number, lambda *_: None)
 
-    threading.Thread(target=watch, daemon=True).start()
+    def with_parent(self) -> None:
+        """End when the process that started this one is gone, by whatever thread it did so."""
+        parent = os.getppid()
+
+        def watch() -> None:
+            while os.getppid() == parent:
+                time.sleep(_PARENT_WATCH_SECONDS)
+            os.write(self._write_end, b"\0")
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    def wait(self) -> None:
+        """Return once it is time."""
+        os.read(self._read_end, 1)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,10 +90,10 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 1
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    ending = _Ending()
+    ending.take_signals(signal.SIGTERM, signal.SIGINT)
     if options.with_parent:
-        _end_with_parent(stop)
+        ending.with_parent()
     try:
         sandbox = Sandbox(
             key_id=options.key_id,
@@ -105,7 +116,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.ready_file is not None:
         _write_ready(options.ready_file, server.base_url)
     print(f"Razorpay sandbox: {server.base_url}", flush=True)
-    stop.wait()
+    ending.wait()
+    # Answers that a fault holds back wait for this.
+    stop.set()
     server.shutdown()
     serving.join()
     server.server_close()
