@@ -19,6 +19,9 @@ SLOW := $(addprefix tests/, embedded_mongodb razorpay_sandbox dev books test_add
 	subscriptions/test_lifecycle.py subscriptions/test_pool.py telegram_alerts/test_delivery.py \
 	wallet/test_gateway.py wallet/test_source_refunds.py)
 
+# The shop's processes, and the many that tests start, share what Python has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-deep bench lint lock install
 

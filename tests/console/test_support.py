@@ -85,10 +85,8 @@ def test_support_changes_nothing_by_any_address_action_or_forged_form(console_fo
     documents = keys_by_model()
     targets = addresses(documents)
     assert len(targets) > 100
+    # What reading them answers, and that it changes nothing, is in tests/test_addresses.py.
     before = digests()
-    for target in targets:
-        if not target.startswith("/admin/logout"):
-            assert client.get(target).status_code < 500, target
     forged = {
         "amount": "10",
         "direction": "credit",

@@ -241,7 +241,7 @@ def _run_for(seconds: float, report: Any) -> None:
 
 @pytest.mark.load
 def test_any_order_of_things_leaves_books_that_agree(world, record_property):
-    _run_for(float(os.environ.get("MONEY_SECONDS", "30")), record_property)
+    _run_for(float(os.environ.get("MONEY_SECONDS", "20")), record_property)
 
 
 @pytest.mark.deep
@@ -308,7 +308,7 @@ def _many_at_once(razorpay: SandboxServer, seconds: float, report: Any) -> None:
 @pytest.mark.load
 def test_many_processes_at_once_leave_books_that_agree(razorpay, record_property):
     # With the start and the settling of eight processes it is half of the minute of this module.
-    _many_at_once(razorpay, float(os.environ.get("MONEY_CROWD_SECONDS", "10")), record_property)
+    _many_at_once(razorpay, float(os.environ.get("MONEY_CROWD_SECONDS", "7")), record_property)
 
 
 @pytest.mark.deep
