@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 # Each worker has a database server of its own; three keep two cores busy, because one of them mostly
 # waits for a browser or a killed process. `make test WORKERS=0` runs in one process.
 WORKERS ?= 3
-PARALLEL := -n $(WORKERS)
+PARALLEL = -n $(WORKERS)
 
 # What `make test-fast` leaves out besides, so that it takes less than a minute: the tools around the
 # shop, every address as everybody, and the modules that mostly wait, for races, for gateways that
@@ -17,7 +17,7 @@ SLOW := $(addprefix tests/, embedded_mongodb razorpay_sandbox dev books test_add
 	accounts/test_abuse.py accounts/test_races.py invoices/test_races.py orders/test_races.py \
 	orders/test_races_in_order.py orders/test_auto_renewal.py orders/test_periods.py \
 	subscriptions/test_lifecycle.py subscriptions/test_pool.py telegram_alerts/test_delivery.py \
-	wallet/test_gateway.py wallet/test_source_refunds.py)
+	wallet/test_gateway.py wallet/test_source_refunds.py wallet/test_reconciliation.py)
 
 # The shop's processes, and the many that tests start, share what Python has compiled.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,6 +40,8 @@ run: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) $(PARALLEL) -m "not deep"
 
+# Nothing waits here, so two are enough.
+test-fast: WORKERS := 2
 test-fast: $(STAMP)
 	$(PYTEST) $(PARALLEL) -m "not browser and not crash and not load and not deep" $(SLOW:%=--ignore=%)
 
