@@ -29,7 +29,11 @@ def page_of(request: HttpRequest) -> str:
     here = request.get_full_path()
     if request.method in ("GET", "HEAD"):
         return here
-    page = urlsplit(request.headers.get("Referer", ""))
+    try:
+        page = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        # No address at all, such as "http://[": a browser sends none like it.
+        return here
     if page.netloc != request.get_host():
         return here
     return own_address(request, page._replace(scheme="", netloc="", fragment="").geturl()) or here

@@ -43,7 +43,8 @@ class _Ending:
 
     A pipe, and no event of `threading`: a signal that comes just before the main thread goes to
     sleep on a lock does not wake it any more, and a handler that sets the event may find its lock
-    held by the thread that it interrupted.
+    held by the thread that it interrupted. The embedded database has the same in its launcher:
+    neither of the two tools imports the other, nor the shop.
     """
 
     def __init__(self) -> None:

@@ -162,6 +162,11 @@ def test_an_operator_looks_first_and_saves_then(faq, console_for):
     assert '<h2 id="why">Why</h2>\n<p>&lt;b&gt;So&lt;/b&gt;</p>' in page.content.decode()
     faq.refresh_from_db()
     assert (faq.is_as_shipped, faq.version, AuditEvent.objects.count()) == (True, 0, 0)
+    # No browser sends such a version, and no database could compare with it.
+    forged = client.post(edit_url(faq), {**words, "version": str(10**30), "save": "1"})
+    assert forged.status_code < 500
+    faq.refresh_from_db()
+    assert (faq.is_as_shipped, faq.version, AuditEvent.objects.count()) == (True, 0, 0)
     assert client.post(edit_url(faq), {**words, "save": "1"}).status_code == 302
     faq.refresh_from_db()
     assert (faq.title, faq.body, faq.position, faq.version, faq.updated_by_id) == (
